@@ -1,0 +1,92 @@
+"""The error tree. Every error says what went wrong, where, and how to mend it.
+
+RagError
+|- InputError (ValueError)               something handed in cannot be used
+|  |- UnsupportedFormat                  no loader reads this kind of file
+|  |- UnreadableDocument                 the file is damaged, or not what its suffix says
+|  |- EncryptedDocument                  the file needs a password
+|  |- DocumentTooLarge                   the file, or what it unpacks to, is over the limit
+|  |- FilterError                        a `where` that is not a filter
+|  `- QuestionFileError                  a question set or test collection that does not parse
+|- DocumentNotFound (LookupError)        no document of that id in the index
+|- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
+|- EncoderMismatch (ValueError)          the index was made with another encoder
+|- IndexNotFound (FileNotFoundError)     no index at that place
+|- IndexLocked (TimeoutError)            another process is writing to the index
+|- IndexCorrupt (OSError)                a file of the index is missing or damaged
+|- IndexFormatError (ValueError)         the index was written in a format this version does not read
+|- IndexClosed (ValueError)              the index was used after close()
+`- MissingExtra (ImportError)            an optional package is needed
+
+"No answer" is not an error: an `Answer` says so in `abstained`.
+"""
+
+from __future__ import annotations
+
+
+class RagError(Exception):
+    """The root of every error that this package raises on purpose."""
+
+
+class InputError(RagError, ValueError):
+    """Something handed in cannot be used as it is."""
+
+
+class UnsupportedFormat(InputError):
+    """No loader reads this kind of file."""
+
+
+class UnreadableDocument(InputError):
+    """The file is damaged, or is not what its suffix says."""
+
+
+class EncryptedDocument(InputError):
+    """The file needs a password to be read."""
+
+
+class DocumentTooLarge(InputError):
+    """The file, or what it unpacks to, is over the size limit."""
+
+
+class FilterError(InputError):
+    """A `where` argument is not a filter."""
+
+
+class QuestionFileError(InputError):
+    """A question set or a test collection does not parse."""
+
+
+class DocumentNotFound(RagError, LookupError):
+    """The index holds no document of that id."""
+
+
+class EncoderNotFound(RagError, LookupError):
+    """No encoder is installed, or none of that name."""
+
+
+class EncoderMismatch(RagError, ValueError):
+    """The index was made with another encoder than the one it is opened with."""
+
+
+class IndexNotFound(RagError, FileNotFoundError):
+    """There is no index at that place."""
+
+
+class IndexLocked(RagError, TimeoutError):
+    """Another process is writing to the index."""
+
+
+class IndexCorrupt(RagError, OSError):
+    """A file of the index is missing or damaged."""
+
+
+class IndexFormatError(RagError, ValueError):
+    """The index was written in a format that this version does not read."""
+
+
+class IndexClosed(RagError, ValueError):
+    """The index was used after it was closed."""
+
+
+class MissingExtra(RagError, ImportError):
+    """An optional package is needed for what was asked."""

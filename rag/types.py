@@ -1,0 +1,276 @@
+"""The data that flows through the house, one frozen dataclass a thing.
+
+Offsets count characters (Unicode code points) of `Document.text`; ranges are
+half-open; pages and ranks count from 1; a higher score is better.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Scalar: TypeAlias = str | int | float | bool | None
+Metadata: TypeAlias = Mapping[str, Scalar | Sequence[Scalar]]
+Filter: TypeAlias = Mapping[str, object]
+"""A Mongo-like condition: `{"team": "hr", "year": {"$gte": 2020}}`."""
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+Rows: TypeAlias = npt.NDArray[np.int32]
+Scores: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A half-open range of characters, `start <= end`."""
+
+    start: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end:
+            raise ValueError(f"not a range of characters: [{self.start}, {self.end})")
+
+    def __len__(self) -> int:
+        return self.end - self.start
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether the two ranges share a character."""
+        return self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a document: its number, from 1, and the text that stands on it."""
+
+    number: int
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading (level 1 is the topmost) and the text it governs, the heading's own line included."""
+
+    level: int
+    title: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file as text. `id` is the SHA-256 of its bytes, in hexadecimal.
+
+    `pages` is empty for formats without pages, else in order and without gaps.
+    `sections` are in order of their start; a deeper one lies inside its parent.
+    `left_out` names, for a reader, what of the file is not in `text`.
+    """
+
+    id: str
+    source: str
+    title: str
+    text: str
+    pages: tuple[Page, ...] = ()
+    sections: tuple[Section, ...] = ()
+    metadata: Metadata = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """The number of the page on which the character at `offset` stands."""
+        at = bisect_right(self.pages, offset, key=lambda page: page.span.start) - 1
+        return self.pages[at].number if at >= 0 else None
+
+    def section_at(self, offset: int) -> str:
+        """The headings above the character at `offset`, outermost first: `Leave > Parental leave`."""
+        return " > ".join(s.title for s in self.sections if s.span.start <= offset < s.span.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A passage: the characters of `span` in its document, verbatim.
+
+    `page` is where it starts (None where the format has no pages); `section` is
+    the path of headings above its first character, `""` where there is none.
+    """
+
+    document_id: str
+    span: Span
+    text: str
+    page: int | None = None
+    section: str = ""
+
+    @property
+    def id(self) -> str:
+        """`<document>:<start>-<end>`."""
+        return f"{self.document_id}:{self.span.start}-{self.span.end}"
+
+    @property
+    def start(self) -> int:
+        """The offset of its first character in the document's text."""
+        return self.span.start
+
+    @property
+    def end(self) -> int:
+        """The offset behind its last character in the document's text."""
+        return self.span.end
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What makes two vectors comparable. Two encoders agree when all of it is equal."""
+
+    name: str
+    revision: str
+    dimension: int
+    pooling: str = "mean"
+    prompt: str = ""
+    normalized: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The best rows of one view of an index, best first: rows int32 (k,), scores float32 (k,).
+
+    Rows are numbers that mean something to the view that gave them, and to nothing else.
+    """
+
+    rows: Rows
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True)
+class LegScores:
+    """What each stage thought of a hit; None where the stage did not see it."""
+
+    bm25: float | None = None
+    dense: float | None = None
+    rerank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk that a retriever returned, with its rank (from 1) and score."""
+
+    rank: int
+    score: float
+    chunk: Chunk
+    source: str
+    title: str
+    scores: LegScores = LegScores()
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """The proof of a sentence: `quote == document.text[start:end]`, exactly."""
+
+    number: int
+    document_id: str
+    source: str
+    title: str
+    page: int | None
+    section: str
+    start: int
+    end: int
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence of an answer, the numbers of the citations that prove it, and how well (0..1)."""
+
+    text: str
+    citations: tuple[int, ...]
+    supported: bool
+    support: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer. Each sentence cites; `abstained` is true where the documents hold none.
+
+    `text` is the sentences with their marks (`... [1]`), or the words of the abstention.
+    `confidence` is in 0..1; `contexts` are the hits that it was given to answer from.
+    """
+
+    question: str
+    text: str
+    sentences: tuple[Sentence, ...]
+    citations: tuple[Citation, ...]
+    contexts: tuple[Hit, ...]
+    abstained: bool
+    confidence: float
+    model: str
+    index_commit: int = 0
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Status(StrEnum):
+    """What became of an input."""
+
+    INDEXED = "indexed"
+    UNCHANGED = "unchanged"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """What became of one input, and why. `document_id` is None where it is not in the index."""
+
+    source: str
+    status: Status
+    reason: str = ""
+    document_id: str | None = None
+    chunks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AddReport:
+    """What `add` did: an entry for every input, and where the time went (seconds by stage)."""
+
+    entries: tuple[LedgerEntry, ...]
+    chunks: int
+    chunks_embedded: int
+    seconds: float
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def _with(self, status: Status) -> tuple[LedgerEntry, ...]:
+        return tuple(entry for entry in self.entries if entry.status is status)
+
+    @property
+    def indexed(self) -> tuple[LedgerEntry, ...]:
+        """The inputs that are new or changed, and in the index now."""
+        return self._with(Status.INDEXED)
+
+    @property
+    def unchanged(self) -> tuple[LedgerEntry, ...]:
+        """The inputs that were in the index already, as they are."""
+        return self._with(Status.UNCHANGED)
+
+    @property
+    def skipped(self) -> tuple[LedgerEntry, ...]:
+        """The inputs that were passed over, each with its reason."""
+        return self._with(Status.SKIPPED)
+
+    @property
+    def failed(self) -> tuple[LedgerEntry, ...]:
+        """The inputs that could not be read; they are tried again next time."""
+        return self._with(Status.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """The size of an index. `bytes` is its folder on disk; `commit` counts from 0."""
+
+    documents: int
+    chunks: int
+    segments: int
+    bytes: int
+    commit: int
+    deleted_chunks: int
+    kind: str
+    encoder: str
