@@ -274,3 +274,35 @@ class Stats:
     deleted_chunks: int
     kind: str
     encoder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an index is made and read. It is written down in the index when that is made.
+
+    Chunks have at most `size_tokens` of the encoder's tokens and share up to
+    `overlap_tokens` with the one before. `k1` and `b` are BM25's. `kind` is
+    `flat` (exact), `hnsw`, or `auto`, which lays an HNSW graph over segments of
+    `auto_graph_rows` rows or more. `graph_m`, `ef_construction` and `ef_search`
+    are HNSW's: neighbours a node, candidates while building and while searching.
+    """
+
+    size_tokens: int = 200
+    overlap_tokens: int = 40
+    k1: float = 0.9
+    b: float = 0.4
+    kind: str = "auto"
+    auto_graph_rows: int = 50_000
+    graph_m: int = 32
+    ef_construction: int = 200
+    ef_search: int = 128
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("auto", "flat", "hnsw"):
+            raise ValueError(f"kind is auto, flat or hnsw, not {self.kind!r}")
+        if not 0 <= self.overlap_tokens < self.size_tokens:
+            raise ValueError("overlap_tokens must be less than size_tokens, and neither negative")
+        if self.k1 < 0 or not 0 <= self.b <= 1:
+            raise ValueError("k1 is 0 or more, b is in 0..1")
+        if min(self.graph_m, self.ef_construction, self.ef_search) < 2:
+            raise ValueError("graph_m, ef_construction and ef_search are 2 or more")

@@ -1,0 +1,1 @@
+"""Chunks -> something that can be searched, and is saved."""

@@ -1,0 +1,207 @@
+"""Documents, their chunks and their ledger as rows of SQLite, and back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rag.errors import DocumentNotFound, InputError
+from rag.types import Chunk, Document, LedgerEntry, Page, Section, Span, Status, Vectors
+
+BLOCK = 8192
+"""Characters a stored block of text has, so that a passage is read without its whole document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document ready to be committed: its chunks, and of each its terms, content key and vector.
+
+    `digest` is that of the document; `keys` those of the chunks' embedded text;
+    `vectors` is float32 (chunks, dimension).
+    """
+
+    document: Document
+    digest: bytes
+    chunks: tuple[Chunk, ...]
+    terms: tuple[Sequence[str], ...]
+    keys: tuple[bytes, ...]
+    vectors: Vectors
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger says of a source, and of the document that it stands for."""
+
+    entry: LedgerEntry
+    stamp: str | None
+
+
+def content_key(text: str) -> bytes:
+    """16 bytes by which equal text is known again."""
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def digest(document: Document) -> bytes:
+    """16 bytes over all of a document but its metadata and source.
+
+    Raises:
+        InputError: the text holds a lone surrogate, which no file can.
+    """
+    shape = [document.title, _pages(document), _sections(document), document.text]
+    try:
+        return content_key(json.dumps(shape, ensure_ascii=False))
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{document.source}: the text holds a lone surrogate; encode it with errors='replace'"
+        ) from error
+
+
+def _pages(document: Document) -> list[tuple[int, int, int]]:
+    return [(page.number, page.span.start, page.span.end) for page in document.pages]
+
+
+def _sections(document: Document) -> list[tuple[int, str, int, int]]:
+    return [(part.level, part.title, part.span.start, part.span.end) for part in document.sections]
+
+
+def insert_document(connection: sqlite3.Connection, number: int, segment: int, prepared: Prepared) -> None:
+    """Write a document and its text; its chunks come with their rows."""
+    document = prepared.document
+    connection.execute(
+        "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            document.id,
+            document.source,
+            document.title,
+            prepared.digest,
+            metadata_json(document),
+            json.dumps(_pages(document)),
+            json.dumps(_sections(document)),
+            json.dumps(document.left_out),
+            segment,
+            len(prepared.chunks),
+        ),
+    )
+    blocks = range(0, len(document.text), BLOCK)
+    connection.executemany(
+        "INSERT INTO texts VALUES (?, ?, ?)",
+        (
+            (number, at // BLOCK, zlib.compress(document.text[at : at + BLOCK].encode(), level=6))
+            for at in blocks
+        ),
+    )
+
+
+def remove_document(connection: sqlite3.Connection, document_id: str) -> None:
+    """Hide a document: its rows go, and a tombstone marks what its segment still holds."""
+    found = connection.execute(
+        "SELECT number, segment FROM documents WHERE id = ?", (document_id,)
+    ).fetchone()
+    if found is None:
+        return
+    number, segment = found
+    connection.execute("INSERT INTO tombstones VALUES (?, ?)", (segment, number))
+    connection.execute("DELETE FROM chunks WHERE document = ?", (number,))
+    connection.execute("DELETE FROM texts WHERE document = ?", (number,))
+    connection.execute("DELETE FROM documents WHERE number = ?", (number,))
+
+
+def metadata_json(document: Document) -> str:
+    """The metadata as canonical JSON.
+
+    Raises:
+        InputError: a value is neither text, number, true, false, null, nor a list of these.
+    """
+    for field, value in document.metadata.items():
+        items = value if isinstance(value, list | tuple) else [value]
+        if not all(item is None or isinstance(item, str | int | float) for item in items):
+            raise InputError(
+                f"{document.source}: metadata {field!r} is {type(value).__name__}; "
+                "it may be text, a number, true, false, null, or a list of these"
+            )
+    return json.dumps(dict(document.metadata), sort_keys=True, ensure_ascii=False)
+
+
+_FIELDS = "number, id, source, title, metadata, pages, sections, left_out"
+
+
+def read_document(connection: sqlite3.Connection, document_id: str) -> Document:
+    """The whole document.
+
+    Raises:
+        DocumentNotFound: there is none of that id.
+    """
+    row = connection.execute(f"SELECT {_FIELDS} FROM documents WHERE id = ?", (document_id,)).fetchone()
+    if row is None:
+        raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
+    return _document(row, read_text(connection, row[0]))
+
+
+def read_documents(connection: sqlite3.Connection) -> Iterator[Document]:
+    """Every document in the order of its source, without its text (`text` is empty, `pages` too)."""
+    for row in connection.execute(f"SELECT {_FIELDS} FROM documents ORDER BY source, id"):
+        yield _document((*row[:5], "[]", "[]", row[7]), "")
+
+
+def _document(row: tuple[int, str, str, str, str, str, str, str], text: str) -> Document:
+    _, document_id, source, title, metadata, pages, sections, left_out = row
+    return Document(
+        id=document_id,
+        source=source,
+        title=title,
+        text=text,
+        pages=tuple(Page(number, Span(start, end)) for number, start, end in json.loads(pages)),
+        sections=tuple(
+            Section(level, name, Span(start, end)) for level, name, start, end in json.loads(sections)
+        ),
+        metadata=json.loads(metadata),
+        left_out=tuple(json.loads(left_out)),
+    )
+
+
+def read_text(connection: sqlite3.Connection, number: int, start: int = 0, end: int | None = None) -> str:
+    """The characters of a document from `start` to `end`, by default all."""
+    first = start // BLOCK
+    last = 2**31 if end is None else max(first, (end - 1) // BLOCK)
+    blocks = connection.execute(
+        "SELECT text FROM texts WHERE document = ? AND block BETWEEN ? AND ? ORDER BY block",
+        (number, first, last),
+    )
+    text = "".join(zlib.decompress(block).decode() for (block,) in blocks)
+    return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
+
+
+def read_ledger(connection: sqlite3.Connection) -> dict[str, Known]:
+    """What became of every source so far."""
+    return {
+        source: Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
+        for source, status, reason, document_id, chunks, stamp in connection.execute("SELECT * FROM ledger")
+    }
+
+
+def write_ledger(connection: sqlite3.Connection, known: Known) -> None:
+    """Write down what became of a source; the document it stood for before goes when no other has it."""
+    entry = known.entry
+    before = connection.execute("SELECT document_id FROM ledger WHERE source = ?", (entry.source,)).fetchone()
+    connection.execute(
+        "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+        (entry.source, entry.status.value, entry.reason, entry.document_id, entry.chunks, known.stamp),
+    )
+    if before and before[0] and before[0] != entry.document_id:
+        _release(connection, before[0])
+
+
+def _release(connection: sqlite3.Connection, document_id: str) -> None:
+    """Remove a document that no source stands for; else show it under one that does."""
+    (source,) = connection.execute(
+        "SELECT min(source) FROM ledger WHERE document_id = ?", (document_id,)
+    ).fetchone()
+    if source is None:
+        remove_document(connection, document_id)
+    else:
+        connection.execute("UPDATE documents SET source = ? WHERE id = ?", (source, document_id))
