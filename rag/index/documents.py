@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rag.errors import DocumentNotFound, InputError
-from rag.types import Chunk, Document, LedgerEntry, Page, Section, Span, Status, Vectors
+from rag.types import Chunk, Document, LedgerEntry, Metadata, Page, Section, Span, Status, Vectors
 
 BLOCK = 8192
 """Characters a stored block of text has, so that a passage is read without its whole document."""
@@ -38,6 +38,16 @@ class Known:
 
     entry: LedgerEntry
     stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What of a document in the index tells whether another is the same."""
+
+    source: str
+    digest: bytes
+    metadata: Metadata
+    chunks: int
 
 
 def content_key(text: str) -> bytes:
@@ -79,7 +89,7 @@ def insert_document(connection: sqlite3.Connection, number: int, segment: int, p
             document.source,
             document.title,
             prepared.digest,
-            metadata_json(document),
+            metadata_json(document.metadata),
             json.dumps(_pages(document)),
             json.dumps(_sections(document)),
             json.dumps(document.left_out),
@@ -111,20 +121,20 @@ def remove_document(connection: sqlite3.Connection, document_id: str) -> None:
     connection.execute("DELETE FROM documents WHERE number = ?", (number,))
 
 
-def metadata_json(document: Document) -> str:
-    """The metadata as canonical JSON.
+def metadata_json(metadata: Metadata) -> str:
+    """Metadata as canonical JSON.
 
     Raises:
         InputError: a value is neither text, number, true, false, null, nor a list of these.
     """
-    for field, value in document.metadata.items():
+    for field, value in metadata.items():
         items = value if isinstance(value, list | tuple) else [value]
         if not all(item is None or isinstance(item, str | int | float) for item in items):
             raise InputError(
-                f"{document.source}: metadata {field!r} is {type(value).__name__}; "
+                f"metadata {field!r} is {type(value).__name__}; "
                 "it may be text, a number, true, false, null, or a list of these"
             )
-    return json.dumps(dict(document.metadata), sort_keys=True, ensure_ascii=False)
+    return json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False)
 
 
 _FIELDS = "number, id, source, title, metadata, pages, sections, left_out"
@@ -140,6 +150,19 @@ def read_document(connection: sqlite3.Connection, document_id: str) -> Document:
     if row is None:
         raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
     return _document(row, read_text(connection, row[0]))
+
+
+def read_place(connection: sqlite3.Connection, document_id: str, offset: int) -> tuple[int | None, str]:
+    """The page and the headings of the character at `offset`; the text is not read.
+
+    Raises:
+        DocumentNotFound: there is no document of that id.
+    """
+    row = connection.execute(f"SELECT {_FIELDS} FROM documents WHERE id = ?", (document_id,)).fetchone()
+    if row is None:
+        raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
+    document = _document(row, "")
+    return document.page_at(offset), document.section_at(offset)
 
 
 def read_documents(connection: sqlite3.Connection) -> Iterator[Document]:
@@ -176,12 +199,21 @@ def read_text(connection: sqlite3.Connection, number: int, start: int = 0, end: 
     return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
 
 
-def read_ledger(connection: sqlite3.Connection) -> dict[str, Known]:
-    """What became of every source so far."""
-    return {
-        source: Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
-        for source, status, reason, document_id, chunks, stamp in connection.execute("SELECT * FROM ledger")
-    }
+def read_known(connection: sqlite3.Connection, source: str) -> Known | None:
+    """What became of a source the last time, None where it was never seen."""
+    row = connection.execute("SELECT * FROM ledger WHERE source = ?", (source,)).fetchone()
+    if row is None:
+        return None
+    _, status, reason, document_id, chunks, stamp = row
+    return Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
+
+
+def read_held(connection: sqlite3.Connection, document_id: str) -> Held | None:
+    """What tells whether a document of that id would be the one in the index, None where none is."""
+    row = connection.execute(
+        "SELECT source, digest, metadata, chunks FROM documents WHERE id = ?", (document_id,)
+    ).fetchone()
+    return Held(row[0], row[1], json.loads(row[2]), row[3]) if row else None
 
 
 def write_ledger(connection: sqlite3.Connection, known: Known) -> None:

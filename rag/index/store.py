@@ -24,7 +24,6 @@ from rag.errors import (
 )
 from rag.index.analyzer import english
 from rag.index.database import NAME, connect, last_commit, prepare, read_meta, transaction, write_meta
-from rag.index.documents import Known, read_ledger
 from rag.index.files import folder_bytes
 from rag.index.view import Snapshot, View, read_snapshot
 from rag.index.writer import Writer
@@ -147,11 +146,6 @@ class Store:
             kind=self.settings.kind,
             encoder=json.loads(fingerprint)["name"] if fingerprint else "",
         )
-
-    def ledger(self) -> dict[str, Known]:
-        """What became of every source so far."""
-        with self._connection() as connection:
-            return read_ledger(connection)
 
     def check_encoder(self, fingerprint: Fingerprint) -> None:
         """See that vectors of this encoder may be compared with those in the index.

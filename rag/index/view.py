@@ -15,7 +15,7 @@ import numpy as np
 from rag.errors import FilterError
 from rag.index.bm25 import add_scores, idf, length_norms
 from rag.index.database import last_commit
-from rag.index.documents import read_document, read_documents, read_text
+from rag.index.documents import read_document, read_documents, read_place, read_text
 from rag.index.files import FileSeal
 from rag.index.filters import compile_filter
 from rag.index.ranking import EMPTY, best_rows, ranked
@@ -177,6 +177,14 @@ class View:
             DocumentNotFound: there is none.
         """
         return read_document(self._connection, document_id)
+
+    def place(self, document_id: str, offset: int) -> tuple[int | None, str]:
+        """The page and the headings of the character at `offset` of a document.
+
+        Raises:
+            DocumentNotFound: there is no document of that id.
+        """
+        return read_place(self._connection, document_id, offset)
 
     def documents(self) -> Iterator[Document]:
         """Every document in the order of its source, without its text and pages."""

@@ -23,11 +23,11 @@ import numpy as np
 from rag.errors import IndexLocked
 from rag.index.bm25 import count_terms, merge_postings
 from rag.index.database import last_commit, record_commit, transaction, write_meta
-from rag.index.documents import Known, Prepared, insert_document, remove_document, write_ledger
+from rag.index.documents import Held, Known, Prepared, insert_document, metadata_json, read_held, read_known, remove_document, write_ledger
 from rag.index.files import remove_folder
 from rag.index.segment import Columns, GraphPlan, Segment, write_segment
 from rag.index.view import read_snapshot
-from rag.types import Fingerprint, Settings
+from rag.types import Fingerprint, Metadata, Settings
 
 MOST_SEGMENTS = 8
 
@@ -48,10 +48,21 @@ class Writer:
             if f"segments/{folder.name}" not in named:
                 remove_folder(folder)
 
-    def add(self, documents: Sequence[Prepared], known: Sequence[Known], fingerprint: Fingerprint) -> int:
+    def known(self, source: str) -> Known | None:
+        """What became of a source the last time, None where it was never seen."""
+        return read_known(self._connection, source)
+
+    def held(self, document_id: str) -> Held | None:
+        """What the index holds of a document, None where it has none of that id."""
+        return read_held(self._connection, document_id)
+
+    def add(
+        self, documents: Sequence[Prepared], known: Sequence[Known], fingerprint: Fingerprint | None
+    ) -> int:
         """Commit documents with what became of their sources, and return the commit's number.
 
-        A document of the same id, and one that no source stands for any more, goes in the same commit.
+        A document of the same id, and one that no source stands for any more, goes in
+        the same commit. `fingerprint` is that of the vectors, None where there are none.
         """
         (next_number,) = self._connection.execute(
             "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'next_number'"
@@ -82,15 +93,15 @@ class Writer:
             for each_known in known:
                 write_ledger(self._connection, each_known)
             write_meta(self._connection, "next_number", str(numbers.stop))
-            write_meta(self._connection, "fingerprint", json.dumps(asdict(fingerprint)))
+            if fingerprint is not None:
+                write_meta(self._connection, "fingerprint", json.dumps(asdict(fingerprint)))
             return record_commit(self._connection, "add")
 
-    def set_metadata(self, metadata: Mapping[str, str]) -> int:
-        """Commit new metadata, as JSON by document id."""
+    def set_metadata(self, document_id: str, metadata: Metadata) -> int:
+        """Commit new metadata of one document."""
         with transaction(self._connection, "IMMEDIATE"):
-            self._connection.executemany(
-                "UPDATE documents SET metadata = ? WHERE id = ?",
-                [(value, document_id) for document_id, value in metadata.items()],
+            self._connection.execute(
+                "UPDATE documents SET metadata = ? WHERE id = ?", (metadata_json(metadata), document_id)
             )
             return record_commit(self._connection, "metadata")
 

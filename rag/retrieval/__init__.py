@@ -1,0 +1,1 @@
+"""A query -> hits. Everything that searches is a function from query to hits, or wraps one."""

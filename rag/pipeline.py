@@ -1,0 +1,285 @@
+"""The whole trip: files go in, cited answers come out.
+
+add       bytes -> Document -> Chunks -> vectors and postings -> one commit
+search    query -> lexical and dense rankings -> fused -> reranked -> hits
+ask       question -> hits -> sentences, each with the span that proves it
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self, TypeAlias
+
+from rag.errors import DocumentNotFound, InputError
+from rag.generation.extractive import extractive
+from rag.index.analyzer import english
+from rag.index.encoder import resolve_encoder
+from rag.index.store import Store
+from rag.index.view import View
+from rag.ingestion.chunk import RecursiveChunker, word_offsets
+from rag.intake import Intake, Progress, Source, inputs
+from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
+from rag.retrieval.dense import dense
+from rag.retrieval.hybrid import hybrid
+from rag.retrieval.lexical import lexical
+from rag.retrieval.rerank import rerank as reranked
+from rag.types import AddReport, Answer, Citation, Document, Filter, Hit, Metadata, Settings, Stats
+
+Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
+
+CONTEXTS = 10
+"""How many hits an answer is made from."""
+
+
+class Engine:
+    """An index with all that reads into it and answers from it. It may be used from several threads.
+
+    Args:
+        path: The index's folder. It is made where there is none, unless `create` is false.
+        encoder: An Encoder, a model's name or folder; None is all-MiniLM-L6-v2.
+        reranker: Judges the best candidates of a search once more; none by default.
+        generator: Writes answers; by default they are extracted, word for word.
+        chunker: Cuts documents; by default recursively, by `settings`.
+        settings: How a new index is made. An index knows its own: leave this out to open one.
+
+    Raises:
+        IndexNotFound: There is no index, and `create` is false, or the folder holds other files.
+        IndexFormatError: The index has a newer format, or other settings.
+        IndexCorrupt: The index is damaged.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        encoder: str | Path | Encoder | None = None,
+        reranker: Reranker | None = None,
+        generator: Generator | None = None,
+        chunker: Chunker | None = None,
+        settings: Settings | None = None,
+        create: bool = True,
+    ):
+        self._store = Store(Path(path), settings, create=create)
+        self._wanted_encoder = encoder
+        self._encoder: Encoder | None = None
+        self._encoder_lock = threading.Lock()
+        self._reranker = reranker
+        self._generator = generator
+        self._chunker = chunker
+
+    @property
+    def settings(self) -> Settings:
+        """How the index is made and read."""
+        return self._store.settings
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when it is first needed.
+
+        Raises:
+            EncoderNotFound: It is not installed.
+            EncoderMismatch: The index was made with another.
+        """
+        with self._encoder_lock:
+            if self._encoder is None:
+                encoder = resolve_encoder(self._wanted_encoder)
+                self._store.check_encoder(encoder.fingerprint)
+                self._encoder = encoder
+            return self._encoder
+
+    def add(
+        self,
+        source: Source | Iterable[Source],
+        *,
+        metadata: Metadata | None = None,
+        progress: Progress | None = None,
+    ) -> AddReport:
+        """Bring files, folders or Documents into the index.
+
+        What the index has already is not embedded again; a file that changed replaces
+        its old version when the new one is in; one that cannot be read is reported in
+        `failed`, tried again next time, and stops nothing.
+
+        Args:
+            source: A path, a Document, or several of them.
+            metadata: Fields to give every document, for filters.
+            progress: Called with a stage, how many are done, and of how many.
+
+        Raises:
+            InputError: A path does not exist.
+            IndexLocked: Another process is writing.
+        """
+        items = inputs(source)
+        with self._store.writer() as writer:
+            intake = Intake(
+                writer, self._store.view, lambda: self.encoder, self._cutter, progress or _no_progress
+            )
+            return intake.run(items, metadata or {})
+
+    def search(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        mode: Mode = "hybrid",
+        where: Filter | None = None,
+        rerank: bool = True,
+    ) -> list[Hit]:
+        """The k best passages for `query`, best first, ties by chunk id.
+
+        Args:
+            query: A question or some words.
+            k: How many hits at most.
+            mode: `hybrid` fuses BM25 and the encoder; `lexical` and `dense` are each alone.
+            where: A Mongo-like filter such as `{"team": "hr"}`; no hit outside it comes out.
+            rerank: Whether the engine's reranker, where it has one, has the last word.
+
+        Raises:
+            InputError: The query is empty, or k is not positive.
+            FilterError: `where` is not a filter.
+        """
+        with self._store.view() as view:
+            return self.retriever(view, mode, rerank=rerank)(_asked(query), k=_positive(k), where=where)
+
+    def ask(self, question: str, *, k: int = CONTEXTS, where: Filter | None = None) -> Answer:
+        """Answer from the k best passages, every sentence cited, or abstain.
+
+        Args:
+            question: The question.
+            k: How many passages the answer is made from.
+            where: A Mongo-like filter; nothing outside it is read.
+
+        Raises:
+            InputError: The question is empty, or k is not positive.
+            FilterError: `where` is not a filter.
+        """
+        started = time.perf_counter()
+        with self._store.view() as view:
+            hits = self.retriever(view)(_asked(question), k=_positive(k), where=where)
+            found = time.perf_counter()
+            answer = self.generator(question, hits)
+            citations = tuple(_placed(citation, view) for citation in answer.citations)
+            commit = view.commit
+        done = time.perf_counter()
+        timings = {"retrieval": 1e3 * (found - started), "generation": 1e3 * (done - found)}
+        return replace(answer, citations=citations, index_commit=commit, timings_ms=timings)
+
+    @property
+    def generator(self) -> Generator:
+        """What writes the answers."""
+        return self._generator or extractive(self.encoder, english)
+
+    def retriever(self, view: View, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
+        """The retriever of that mode over a view, as `search` uses it.
+
+        Raises:
+            InputError: There is no such mode.
+        """
+        match mode:
+            case "lexical":
+                found = lexical(view)
+            case "dense":
+                found = dense(view, self.encoder)
+            case "hybrid":
+                found = hybrid(view, self.encoder)
+            case _:
+                raise InputError(f"mode is hybrid, dense or lexical, not {mode!r}")
+        return reranked(found, self._reranker) if rerank and self._reranker else found
+
+    @contextmanager
+    def view(self) -> Iterator[View]:
+        """One commit of the index, held for as long as the context is open."""
+        with self._store.view() as view:
+            yield view
+
+    def document(self, document_id: str) -> Document:
+        """The document of that id, whole.
+
+        Raises:
+            DocumentNotFound: There is none.
+        """
+        with self._store.view() as view:
+            return view.document(document_id)
+
+    def documents(self) -> list[Document]:
+        """Every document in the order of its source, without its text: ids, sources, titles, metadata."""
+        with self._store.view() as view:
+            return list(view.documents())
+
+    def delete(self, document_ids: str | Sequence[str]) -> None:
+        """Hide documents at once and for good. `compact` then wipes them from the disk.
+
+        Raises:
+            DocumentNotFound: The index lacks one of them; then none is deleted.
+            IndexLocked: Another process is writing.
+        """
+        ids = [document_ids] if isinstance(document_ids, str) else list(document_ids)
+        with self._store.writer() as writer:
+            for document_id in ids:
+                if writer.held(document_id) is None:
+                    raise DocumentNotFound(f"no document {document_id!r} in the index; nothing was deleted")
+            writer.delete(ids)
+
+    def compact(self) -> None:
+        """Merge all segments into one, and leave nothing of deleted documents in any file.
+
+        Raises:
+            IndexLocked: Another process is writing, or holds an old commit open.
+        """
+        with self._store.writer() as writer:
+            writer.compact()
+
+    def stats(self) -> Stats:
+        """The size of the index at its last commit."""
+        return self._store.stats()
+
+    def close(self) -> None:
+        """Let go of the files. The engine answers nothing more; closing twice is no error."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _cutter(self) -> Chunker:
+        if self._chunker is None:
+            settings, encoder = self._store.settings, self.encoder
+            offsets = encoder.token_offsets if isinstance(encoder, Tokenizer) else word_offsets
+            self._chunker = RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
+        return self._chunker
+
+
+def _placed(citation: Citation, view: View) -> Citation:
+    """The citation with the page and headings of its own start: its passage may begin a page before."""
+    page, section = view.place(citation.document_id, citation.start)
+    return replace(citation, page=page, section=section)
+
+
+def _no_progress(stage: str, done: int, total: int) -> None:
+    pass
+
+
+def _asked(query: str) -> str:
+    if not query.strip():
+        raise InputError("the query is empty; ask something")
+    return query
+
+
+def _positive(k: int) -> int:
+    if k < 1:
+        raise InputError(f"k is how many hits to return, 1 or more, not {k}")
+    return k
+
+
+open = Engine  # noqa: A001 - users write rag.open
