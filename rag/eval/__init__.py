@@ -1,0 +1,1 @@
+"""Runs and answers to numbers. Nothing here knows how hits or answers are made."""

@@ -1,0 +1,136 @@
+"""Test collections in the BEIR layout: a corpus, queries, and judgments by split.
+
+Source: Thakur et al. 2021, BEIR: A Heterogeneous Benchmark for Zero-shot
+Evaluation of Information Retrieval Models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rag.errors import QuestionFileError
+from rag.eval.jsonl import fail, read_lines, read_objects
+
+_QRELS_HEADER = ("query-id", "corpus-id", "score")
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionDocument:
+    """A document of a test collection. `title` is `""` where it has none; either may be empty."""
+
+    id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """A test collection: its documents, and the queries that one split judges.
+
+    `queries` maps query id to text, in the order of the file; `qrels` maps the same
+    ids to document ids to grades.
+    """
+
+    name: str
+    split: str
+    documents: tuple[CollectionDocument, ...]
+    queries: Mapping[str, str]
+    qrels: Mapping[str, Mapping[str, int]]
+
+
+def read_collection(folder: str | Path, split: str = "test") -> Collection:
+    """Read `corpus.jsonl`, `queries.jsonl` and `qrels/<split>.tsv` of a folder.
+
+    Queries without a judgment in the split are left out. A judgment may name a
+    document that the corpus lacks: it counts, as one that cannot be found.
+
+    Raises:
+        QuestionFileError: a file is missing or does not parse, an id comes twice, or a
+            judgment names a query that is not there.
+    """
+    folder = Path(folder)
+    qrels = read_qrels(_file(folder, f"qrels/{split}.tsv"))
+    texts = _read_queries(_file(folder, "queries.jsonl"))
+    missing = next((query for query in qrels if query not in texts), None)
+    if missing is not None:
+        raise QuestionFileError(
+            f"{folder / 'qrels' / f'{split}.tsv'} judges query {missing!r}, which {folder / 'queries.jsonl'} "
+            "does not hold: add the query or drop its judgments"
+        )
+    return Collection(
+        name=folder.resolve().name,
+        split=split,
+        documents=_read_corpus(_file(folder, "corpus.jsonl")),
+        queries={query: text for query, text in texts.items() if query in qrels},
+        qrels=qrels,
+    )
+
+
+def read_qrels(path: Path) -> dict[str, dict[str, int]]:
+    """Read judgments: a header line, then query id, document id and grade, tab separated.
+
+    Raises:
+        QuestionFileError: the file cannot be read, holds no judgment, or a line is not one.
+    """
+    lines = read_lines(path)
+    number, header = next(lines, (1, ""))
+    if tuple(header.split("\t")) != _QRELS_HEADER:
+        fail(path, number, "the first line must be the header 'query-id<tab>corpus-id<tab>score'")
+    qrels: dict[str, dict[str, int]] = {}
+    for number, line in lines:
+        parts = line.split("\t")
+        if len(parts) != 3:
+            fail(path, number, f"{len(parts)} tab-separated fields: write query id, document id and grade")
+        query, document, grade = parts
+        if document in qrels.get(query, ()):
+            fail(path, number, f"document {document!r} is judged twice for query {query!r}: drop one")
+        try:
+            qrels.setdefault(query, {})[document] = int(grade)
+        except ValueError:
+            fail(path, number, f"the grade {grade!r} is not a whole number: write 0, 1, 2, ...")
+    if not qrels:
+        raise QuestionFileError(f"{path} holds no judgments: add at least one line below the header")
+    return qrels
+
+
+def _file(folder: Path, name: str) -> Path:
+    path = folder / name
+    if path.is_file():
+        return path
+    splits = ", ".join(sorted(file.stem for file in folder.glob("qrels/*.tsv"))) or "none"
+    raise QuestionFileError(
+        f"no file {path}: a test collection is a folder of corpus.jsonl, queries.jsonl and "
+        f"qrels/<split>.tsv (splits here: {splits})"
+    )
+
+
+def _read_corpus(path: Path) -> tuple[CollectionDocument, ...]:
+    documents: dict[str, CollectionDocument] = {}
+    for number, row in read_objects(path):
+        identity = _string(row, "_id", path, number)
+        if identity in documents:
+            fail(path, number, f"document {identity!r} comes twice: give each its own '_id'")
+        title = _string(row, "title", path, number) if row.get("title") is not None else ""
+        documents[identity] = CollectionDocument(identity, title, _string(row, "text", path, number))
+    if not documents:
+        raise QuestionFileError(f"{path} is empty: write one document a line")
+    return tuple(documents.values())
+
+
+def _read_queries(path: Path) -> dict[str, str]:
+    queries: dict[str, str] = {}
+    for number, row in read_objects(path):
+        identity = _string(row, "_id", path, number)
+        if identity in queries:
+            fail(path, number, f"query {identity!r} comes twice: give each its own '_id'")
+        queries[identity] = _string(row, "text", path, number)
+    return queries
+
+
+def _string(row: Mapping[str, object], field: str, path: Path, line: int) -> str:
+    value = row.get(field)
+    if not isinstance(value, str):
+        fail(path, line, f'the field {field!r} is missing or not a string: write it as "{field}": "..."')
+    return value

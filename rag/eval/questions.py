@@ -1,0 +1,159 @@
+"""Question files: JSON Lines with the field names of ragas, and where the answers stand.
+
+Only `user_input` is required. `documents` lists gold places as
+`{"source": "pdfs/a.pdf", "page": 3, "start": 120, "end": 180}`, pages from 1 and
+offsets in characters of the document's text, where `page`, and `start` with
+`end`, may be left out or null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from rag.errors import QuestionFileError
+from rag.eval.jsonl import read_objects
+from rag.types import Span
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an answer stands: a document, and where known the page (from 1) and the characters."""
+
+    source: str
+    page: int | None = None
+    span: Span | None = None
+
+    def is_in(self, source: str, document_id: str) -> bool:
+        """Whether the place is in the document of that source and id.
+
+        `pdfs/a.pdf` is in `/home/me/pdfs/a.pdf`: the parts of its path must be the
+        last parts of the document's, upper and lower case told apart. A place may
+        name the document's id instead.
+        """
+        wanted, parts = _path_parts(self.source), _path_parts(source)
+        return self.source == document_id or (bool(wanted) and parts[-len(wanted) :] == wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question with what is known of its answer.
+
+    `reference` is the gold answer, `references` all accepted ones. `answerable` is
+    None where the file does not say. `extra` holds the fields of the line that are
+    not named here.
+    """
+
+    id: str
+    user_input: str
+    reference: str | None = None
+    references: tuple[str, ...] = ()
+    reference_contexts: tuple[str, ...] = ()
+    reference_context_ids: tuple[str, ...] = ()
+    documents: tuple[Place, ...] = ()
+    answerable: bool | None = None
+    kind: str = ""
+    split: str = ""
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """Every accepted answer, once."""
+        first = (self.reference,) if self.reference is not None else ()
+        return tuple(dict.fromkeys(first + self.references))
+
+
+def read_questions(path: str | Path) -> tuple[Question, ...]:
+    """Read a question file. A question without `id` is named for its line: `line-7`.
+
+    Raises:
+        QuestionFileError: the file cannot be read or holds no question, or a line is not one;
+            the message names the line and the field.
+    """
+    path = Path(path)
+    questions: dict[str, Question] = {}
+    for number, row in read_objects(path):
+        try:
+            question = _question(row, number)
+            if question.id in questions:
+                raise ValueError(f"the id {question.id!r} comes twice: give each question its own")
+        except ValueError as error:
+            raise QuestionFileError(f"{path}, line {number}: {error}") from error
+        questions[question.id] = question
+    if not questions:
+        raise QuestionFileError(f'{path} is empty: write one question a line, as {{"user_input": "..."}}')
+    return tuple(questions.values())
+
+
+def _question(row: Mapping[str, object], line: int) -> Question:
+    user_input = _optional(row, "user_input", str)
+    if user_input is None or not user_input.strip():
+        raise ValueError('no question: write it as "user_input": "..."')
+    identity = row.get("id")
+    if isinstance(identity, int) and not isinstance(identity, bool):
+        identity = str(identity)
+    return Question(
+        id=_optional({"id": identity}, "id", str) or f"line-{line}",
+        user_input=user_input,
+        reference=_optional(row, "reference", str),
+        references=_strings(row, "references"),
+        reference_contexts=_strings(row, "reference_contexts"),
+        reference_context_ids=_strings(row, "reference_context_ids"),
+        documents=tuple(_place(item) for item in _optional(row, "documents", list) or ()),
+        answerable=_optional(row, "answerable", bool),
+        kind=_optional(row, "kind", str) or "",
+        split=_optional(row, "split", str) or "",
+        extra={name: value for name, value in row.items() if name not in _FIELDS},
+    )
+
+
+_FIELDS = frozenset(Question.__dataclass_fields__) - {"extra"}
+
+
+def _place(item: object) -> Place:
+    if not isinstance(item, dict):
+        raise ValueError(
+            'an entry of \'documents\' is not an object: write it as {"source": "a.pdf", "page": 3}'
+        )
+    source = _optional(item, "source", str)
+    if not source:
+        raise ValueError("an entry of 'documents' has no 'source': name the document's path or id")
+    page, start, end = (_optional(item, name, int) for name in ("page", "start", "end"))
+    if page is not None and page < 1:
+        raise ValueError(f"page {page} of {source!r}: pages count from 1")
+    if (start is None) != (end is None):
+        raise ValueError(f"a place in {source!r} has only one of 'start' and 'end': give both or neither")
+    if start is None or end is None:
+        return Place(source, page)
+    if not 0 <= start < end:
+        raise ValueError(
+            f"the place [{start}, {end}) in {source!r} holds no character: 'end' is behind the last one"
+        )
+    return Place(source, page, Span(start, end))
+
+
+_JSON_NAMES = {str: "a string", bool: "true or false", int: "a whole number", list: "a list"}
+
+
+def _optional(row: Mapping[str, object], name: str, kind: type[_T]) -> _T | None:
+    value = row.get(name)
+    if value is None:
+        return None
+    if isinstance(value, kind) and type(value) is kind:  # true is an int to isinstance
+        return value
+    raise ValueError(f"the field {name!r} must be {_JSON_NAMES[kind]}, or left out")
+
+
+def _strings(row: Mapping[str, object], name: str) -> tuple[str, ...]:
+    values = _optional(row, name, list) or []
+    if not all(isinstance(value, str) for value in values):
+        raise ValueError(f"the field {name!r} must be a list of strings, or left out")
+    return tuple(values)
+
+
+def _path_parts(source: str) -> tuple[str, ...]:
+    return PurePosixPath(source.replace("\\", "/")).parts
