@@ -1,0 +1,97 @@
+"""Files to documents: which loader reads which suffix, and what may be read at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+
+from rag.errors import DocumentTooLarge, UnreadableDocument, UnsupportedFormat
+from rag.ingestion.docx import load_docx
+from rag.ingestion.html import load_html
+from rag.ingestion.markdown import load_markdown
+from rag.ingestion.pdf import load_pdf
+from rag.ingestion.text import load_text
+from rag.protocols import Loader
+from rag.types import Document
+
+LOADERS: dict[str, Loader] = {
+    ".pdf": load_pdf,
+    ".docx": load_docx,
+    ".html": load_html,
+    ".htm": load_html,
+    ".xhtml": load_html,
+    ".md": load_markdown,
+    ".markdown": load_markdown,
+    ".txt": load_text,
+    ".text": load_text,
+}
+"""The loader of each suffix, in lower case."""
+
+MAX_BYTES = 200 * 1024 * 1024
+
+
+def load(source: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
+    """Read one file as a Document.
+
+    Raises:
+        UnsupportedFormat: no loader reads files of this suffix.
+        DocumentTooLarge: it is over `max_bytes`, or over the limits of its format.
+        UnreadableDocument: it is missing, empty, damaged, or not what its suffix says.
+        EncryptedDocument: it needs a password.
+    """
+    path = Path(source)
+    _loader(str(path))
+    try:
+        if not path.is_file():
+            raise UnreadableDocument(f"{path} is not a file: give the path of a file, or find_files() of a folder")
+        size = path.stat().st_size
+        if size > max_bytes:
+            raise DocumentTooLarge(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}: split it, or raise max_bytes")
+        data = path.read_bytes()
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadableDocument | DocumentTooLarge):
+            raise
+        raise UnreadableDocument(f"{path} cannot be opened: {error}") from error
+    return load_bytes(data, str(path))
+
+
+def load_bytes(data: bytes, source: str) -> Document:
+    """Read the bytes of a file as a Document; the suffix of `source` says how.
+
+    Raises:
+        UnsupportedFormat: no loader reads files of this suffix.
+        DocumentTooLarge: it unpacks to more than its format allows.
+        UnreadableDocument: it is empty, damaged, or not what its suffix says.
+        EncryptedDocument: it needs a password.
+    """
+    loader = _loader(source)
+    if not data:
+        raise UnreadableDocument(f"{source} is empty: there is nothing to index")
+    return loader(data, source)
+
+
+def _loader(source: str) -> Loader:
+    suffix = PurePath(source).suffix.lower()
+    loader = LOADERS.get(suffix)
+    if loader is None:
+        known = ", ".join(LOADERS)
+        raise UnsupportedFormat(f"{source}: no loader reads {suffix or 'files without a suffix'}; convert it to one of {known}")
+    return loader
+
+
+def find_files(path: Path | str) -> Iterator[Path]:
+    """Walk a folder (or yield the one file that `path` is), sorted by name, files of any suffix.
+
+    Files and folders whose names start with a dot are passed over, and so are links to folders,
+    which may lead in circles. A named path is yielded whatever it is called.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        yield path
+        return
+    for folder, names, files in os.walk(path, followlinks=False):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith("."):
+                yield Path(folder, name)
