@@ -16,7 +16,6 @@ import argparse
 import datetime
 import io
 import re
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +35,15 @@ from reportlab.platypus import (
     BaseDocTemplate,
     Flowable,
     Frame,
-    Image as Picture,
     ListFlowable,
     NextPageTemplate,
     PageBreak,
     PageTemplate,
     Paragraph,
     Table,
+)
+from reportlab.platypus import (
+    Image as Picture,
 )
 
 DATA = Path(__file__).parent
@@ -53,16 +54,33 @@ COMPANY = "Merrow Sound Ferries"
 PAGE_MARK = re.compile(r"^=== page(, columns)? ===$", re.MULTILINE)
 
 HYPHENATION = """
-ac-com-mo-da-tion ac-cord-ing ad-min-is-tra-tion al-low-ance al-low-ances an-nounce-ment ap-pli-ca-tion
-as-sem-bly au-thor-i-sa-tion au-to-mat-ic avail-able cer-tifi-cate com-par-i-son com-part-ment con-di-tions
-con-sump-tion con-trac-tor de-part-ment dif-fer-ence dis-em-bark-a-tion doc-u-ment elec-tri-cal emer-gency
-emis-sions en-gi-neer en-gi-neer-ing en-gi-neers equip-ment evac-u-a-tion ex-tin-guisher gen-er-a-tor
-im-me-di-ate-ly in-for-ma-tion in-spec-tion in-ter-na-tion-al jour-ney jour-neys main-te-nance man-ag-er
-mea-sure-ment mon-i-tor-ing nec-es-sary op-er-a-tion op-er-a-tions over-night pas-sen-ger pas-sen-gers
-per-for-mance pol-i-cy pre-vious pro-ce-dure pro-pul-sion pub-lic re-ceipt re-ceipts re-im-burse-ment
-re-place-ment re-quire-ment re-spon-si-ble sched-ule sep-a-rate star-board sub-sis-tence su-per-in-tend-ent
-tem-per-a-ture ter-mi-nal ter-mi-nals trav-el-ler trav-el-lers ven-ti-la-tion ves-sel ves-sels
-watch-keep-ing week-end
+ac-cept-able ac-ci-dent ac-com-mo-da-tion ac-cord-ing ac-coun-tants ad-di-tion ad-di-tion-al ad-just-able
+ad-min-is-tra-tion aero-plane after-wards agree-ment al-low-ance al-low-ances alu-minium an-nounce-ment
+ap-pa-ra-tus ap-pli-ca-tion ap-point-ment ap-proved as-sem-bly au-thor-i-sa-tion au-thor-ity au-to-mat-ic
+avail-able bat-ter-ies bi-cy-cles break-fast breath-ing busi-ness cal-cu-lat-ed ca-pac-i-ty cer-tifi-cate
+chil-dren cir-cuits col-league col-li-sion com-pan-ion com-par-i-son com-part-ment com-part-ments com-plete
+con-cerned con-di-tions con-fi-den-tial con-nect-ed con-sump-tion con-tents con-tract con-trac-tor
+con-trac-tors cor-rec-tions coun-sel-lor cou-plings cur-ren-cy cyl-in-der cyl-in-ders de-fend-ers de-liv-ered
+de-part-ment de-par-ture de-scribes de-tec-tor dif-fer-ence dif-fer-ent-ly di-rec-tor dis-charge
+dis-con-nect-ed dis-em-bark-a-tion dis-pos-able dis-tance di-vert-ed doc-u-ment doc-u-ments down-wind
+drench-er elec-tric elec-tri-cal elec-tric-i-ty emer-gency emis-sions em-ploy-ee en-gi-neer en-gi-neer-ing
+en-gi-neers en-vi-ron-ment equip-ment es-ti-mat-ed evac-u-a-tion ex-chang-ers ex-er-cise ex-haus-tion
+ex-pect-ed ex-plains ex-ten-sion ex-tin-guisher for-bid-den fort-night gen-er-a-tor gen-er-a-tors hand-books
+helms-man hy-drau-lic im-me-di-ate im-me-di-ate-ly in-ci-dent in-clud-ed in-di-ca-tor in-for-ma-tion
+in-jec-tors in-spec-tion in-su-la-tion in-sur-ance in-ter-na-tion-al iso-lat-ed jour-ney jour-neys kilo-grams
+kilo-me-tre kilo-me-tres kilo-watts lab-o-ra-to-ry life-buoy life-jack-ets life-rafts lu-bri-cat-ing
+ma-chin-ery main-te-nance man-age-ment man-ag-er man-ag-ing ma-te-ri-al mea-sure-ment meet-ings mon-i-tor-ing
+na-tion-al nec-es-sary neigh-bour-ing op-er-a-tion op-er-a-tions other-wise over-board over-night over-writes
+pas-sen-ger pas-sen-gers per-for-mance per-mit-ted play-ground poi-son-ous pol-i-cy por-pois-es prac-tise
+pres-sure pre-vent-ed pre-vious pro-ce-dure prom-ises pro-pel-ler pro-pul-sion pub-lic ques-tioned ques-tions
+re-ceipt re-ceipts re-cord-er re-cov-ered re-cy-cled re-duc-tion re-im-bursed re-im-burse-ment re-leased
+re-placed re-place-ment re-pro-duced re-quire-ment re-spon-si-ble re-tract-ed sched-ule sen-tence sep-a-rate
+sep-a-rate-ly sep-a-ra-tors shel-tered smoth-ered some-thing sound-ings star-board steer-ing strain-ers
+sub-sis-tence su-per-in-tend-ent su-per-sedes sup-pli-ers sur-viv-al sus-pi-cious switch-board tele-phone
+tem-per-a-ture ter-mi-nal ter-mi-nals them-selves thrust-ers time-table trans-form-er trans-port trans-port-ed
+trav-el-ler trav-el-lers trav-el-ling un-der-stood uni-ver-si-ty un-nec-es-sary ve-hi-cles ven-ti-lat-ed
+ven-ti-la-tion ves-sel ves-sels vi-bra-tion vol-un-teers waist-coats watch-keep-er watch-keep-ing watch-man
+week-end what-ever when-ever
 """.split()
 SOFT_HYPHENS = {word.replace("-", ""): word.replace("-", "\u00ad") for word in HYPHENATION}
 
@@ -117,7 +135,7 @@ def _blocks(text: str) -> list[Block]:
         elif first.startswith("- "):
             blocks.append(Block("bullets", tuple(" ".join(lines)[2:].split(" - "))))
         elif re.match(r"1\. ", first):
-            blocks.append(Block("numbers", tuple(re.split(r" ?\b\d+\. ", " ".join(lines))[1:])))
+            blocks.append(Block("numbers", tuple(re.split(r" ?\b\d{1,2}\. ", " ".join(lines))[1:])))
         else:
             blocks.append(Block("paragraph", (" ".join(lines),)))
     return blocks
@@ -128,7 +146,7 @@ def _cells(line: str) -> list[str]:
 
 
 BODY = ParagraphStyle("body", fontName="Times-Roman", fontSize=12, leading=15.5, alignment=TA_JUSTIFY)
-BODY.spaceAfter, BODY.embeddedHyphenation = 6, 1
+BODY.spaceAfter, BODY.embeddedHyphenation, BODY.spaceShrinkage = 6, 1, 0
 CELL = ParagraphStyle("cell", fontName="Helvetica", fontSize=8.5, leading=10.5)
 HEAD_CELL = ParagraphStyle("head cell", parent=CELL, fontName="Helvetica-Bold")
 HEADINGS = {
@@ -137,7 +155,13 @@ HEADINGS = {
         "h1", fontName="Helvetica-Bold", fontSize=14, leading=18, spaceBefore=10, spaceAfter=5, keepWithNext=1
     ),
     "heading 2": ParagraphStyle(
-        "h2", fontName="Helvetica-Bold", fontSize=11.5, leading=15, spaceBefore=7, spaceAfter=3, keepWithNext=1
+        "h2",
+        fontName="Helvetica-Bold",
+        fontSize=11.5,
+        leading=15,
+        spaceBefore=7,
+        spaceAfter=3,
+        keepWithNext=1,
     ),
 }
 
@@ -157,7 +181,10 @@ def _flowable(block: Block) -> Flowable:
         return Picture(str(SOURCE / block.lines[0]), width=168 * mm, height=232 * mm)
     if block.kind == "table":
         texts = [_cells(line) for line in block.lines]
-        rows = [[Paragraph(cell, CELL if number else HEAD_CELL) for cell in row] for number, row in enumerate(texts)]
+        rows = [
+            [Paragraph(cell, CELL if number else HEAD_CELL) for cell in row]
+            for number, row in enumerate(texts)
+        ]
         widths = [10 + max(map(len, column)) for column in zip(*texts, strict=True)]
         style = [("GRID", (0, 0), (-1, -1), 0.5, colors.grey), ("VALIGN", (0, 0), (-1, -1), "TOP")]
         style.append(("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke))
@@ -192,7 +219,7 @@ def build_pdf(source: Source) -> bytes:
         canvas.drawRightString(width - 20 * mm, 12 * mm, f"Page {canvas.getPageNumber()} of {count}")
 
     box = {"topPadding": 0, "bottomPadding": 0, "leftPadding": 0, "rightPadding": 0}
-    one = Frame(20 * mm, 20 * mm, 170 * mm, 256 * mm, **box)
+    one = Frame(35 * mm, 20 * mm, 140 * mm, 256 * mm, **box)
     two = [Frame(left * mm, 76 * mm, 80 * mm, 200 * mm, **box) for left in (20, 110)]
     templates = [
         PageTemplate("one", [one], onPage=furniture),
@@ -291,10 +318,9 @@ def main() -> None:
     parser.add_argument("--scan", action="store_true", help="draw the scanned page anew")
     asked = parser.parse_args()
     if asked.questions:
-        sys.path.insert(0, str(DATA))
-        from build_questions import write_questions
+        from build_questions import built_questions  # the package itself is needed for this step alone
 
-        write_questions()
+        (DATA / "questions.jsonl").write_text(built_questions(), encoding="utf-8")
         return
     if asked.scan:
         draw_scan()
