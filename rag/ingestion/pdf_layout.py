@@ -1,0 +1,239 @@
+"""From lines to blocks: columns, running headers and footers, headings and paragraphs."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
+
+from rag.ingestion.pdf_lines import Line
+
+_DIGITS = re.compile(r"\d+")
+_ROMAN = re.compile(r"[ivxlc]{1,7}|[IVXLC]{1,7}")
+_ITEM = re.compile(r"(?:[•●▪◦‣■□–—*·o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s")
+_STICKS_TO_NEXT = re.compile(r"[$€£¥(]+(?:\s*\()?")
+_STICKS_TO_LAST = re.compile(r"[)%]+")
+_EDGE_LINES = 4  # a running header or footer is among the outermost lines of its page
+_LONGEST_HEADING = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A block, or the piece of it on one page. `continues` joins it to the part before.
+
+    `size` is the height of its type where it looks like a heading, else 0; `glue` is what joins it.
+    """
+
+    text: str
+    page: int
+    size: float = 0.0
+    continues: bool = False
+    glue: str = " "
+
+
+def furniture(pages: Sequence[Sequence[Line]]) -> dict[tuple[str, int], list[str]]:
+    """Find what stands at the same height of the edge of many pages, digits aside.
+
+    Returns the masked text and height of each such line, with the texts that it took.
+    """
+    seen: dict[tuple[str, int], list[str]] = {}
+    for lines in pages:
+        keys = {edge_key(line): line.text for line in _edges(lines)}
+        for key, text in keys.items():
+            seen.setdefault(key, []).append(text)
+    least = max(3, len(pages) // 10)
+    return {key: texts for key, texts in seen.items() if len(texts) >= least and key[0]}
+
+
+def _edges(lines: Sequence[Line]) -> list[Line]:
+    ordered = sorted((line for line in lines if line.height), key=lambda line: line.bottom)
+    return ordered if len(ordered) < 2 * _EDGE_LINES else ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
+
+
+def edge_key(line: Line) -> tuple[str, int]:
+    """Return what makes two lines of two pages the same running header: text but for numbers, and height."""
+    masked = "#" if _ROMAN.fullmatch(line.text) else _DIGITS.sub("#", line.text)
+    if line.cells and not any(character.isalpha() for character in masked):
+        masked = ""  # a row of figures is no page number
+    return masked, round(line.bottom / 4)
+
+
+def without(lines: Sequence[Line], running: dict[tuple[str, int], list[str]]) -> list[Line]:
+    """Drop the running headers and footers from a page."""
+    if not running:
+        return list(lines)
+    edges = {id(line) for line in _edges(lines)}
+    return [line for line in lines if id(line) not in edges or edge_key(line) not in running]
+
+
+def in_reading_order(lines: Sequence[Line]) -> list[Line]:
+    """Put the left column before the right, where the file interleaves two columns of prose."""
+    gutter = _gutter(lines)
+    if gutter is None:
+        return list(lines)
+    ordered: list[Line] = []
+    left: list[Line] = []
+    right: list[Line] = []
+    for line in _split_at(lines, gutter):
+        if line.height and line.right <= gutter:
+            left.append(line)
+        elif line.height and line.left >= gutter - 2:
+            right.append(line)
+        else:
+            ordered += [*left, *right, line]
+            left, right = [], []
+    return [*ordered, *left, *right]
+
+
+def _split_at(lines: Sequence[Line], gutter: float) -> Iterator[Line]:
+    for line in lines:
+        left = [cell for cell in line.cells if cell.right <= gutter]
+        right = [cell for cell in line.cells if cell.left >= gutter - 2]
+        if left and right and len(left) + len(right) == len(line.cells):
+            yield _rejoined(line, left)
+            yield _rejoined(line, right)._replace(hyphenated=line.hyphenated)
+        else:
+            yield line
+
+
+def _rejoined(line: Line, cells: list[Line]) -> Line:
+    text = " ".join(cell.text for cell in cells)
+    ends = text.endswith("-") and len(text) > 2 and text[-2].isalpha()
+    return line._replace(
+        text=text[:-1] if ends else text,
+        left=cells[0].left,
+        right=cells[-1].right,
+        hyphenated=ends,
+        cells=tuple(cells) if len(cells) > 1 else (),
+    )
+
+
+def _gutter(lines: Sequence[Line]) -> float | None:
+    """Return the left edge of the right column, if there are two columns of prose that alternate."""
+    parts = [part for line in lines if line.height for part in (line.cells or (line,))]
+    if len(parts) < 12:
+        return None
+    start = min(part.left for part in parts)
+    width = max(part.right for part in parts) - start
+    edges = Counter(round(part.left) for part in parts if start + 0.3 * width < part.left < start + 0.7 * width)
+    if not edges:
+        return None
+    edge, count = edges.most_common(1)[0]
+    if count < 5:
+        return None
+    gutter = edge - 1.0
+    sides = [part.left >= gutter - 2 for part in parts if part.right <= gutter or part.left >= gutter - 2]
+    switches = sum(one != other for one, other in pairwise(sides))
+    left = [part for part in parts if part.right <= gutter]
+    right = [part for part in parts if part.left >= gutter - 2]
+    prose = all(len(side) >= 5 and median(len(part.text) for part in side) >= 20 for side in (left, right))
+    return gutter if prose and switches >= 5 else None
+
+
+def body_height(pages: Sequence[Sequence[Line]]) -> float:
+    """Return the height of type that most characters of the document have."""
+    heights: Counter[float] = Counter()
+    for lines in pages:
+        for line in lines:
+            heights[round(line.height, 1)] += len(line.text)
+    heights.pop(0.0, None)
+    return heights.most_common(1)[0][0] if heights else 0.0
+
+
+def parts_of(lines: Sequence[Line], page: int, body: float) -> list[Part]:
+    """Join the lines of a page, in reading order, into paragraphs, headings, items and table rows."""
+    margins = _Margins(lines)
+    parts: list[Part] = []
+    previous: Line | None = None
+    first_left = 0.0
+    for line in lines:
+        heading = _heading_size(line, body)
+        text = _row(line.cells) if line.cells else line.text
+        if previous is not None and _continues(previous, line, margins, first_left, parts[-1].size, heading):
+            last = parts[-1]
+            glue = "" if previous.hyphenated else " "
+            parts[-1] = replace(last, text=f"{last.text}{glue}{text}", size=last.size if heading else 0.0)
+        else:
+            if previous is not None and previous.hyphenated:
+                parts[-1] = replace(parts[-1], text=parts[-1].text + "-")
+            parts.append(Part(text, page, heading))
+            first_left = line.left
+        previous = line
+    if previous is not None and previous.hyphenated:
+        parts[-1] = replace(parts[-1], text=parts[-1].text + "-")
+    return parts
+
+
+def _row(cells: Sequence[Line]) -> str:
+    row: list[str] = []
+    for cell in cells:
+        if row and (_STICKS_TO_NEXT.fullmatch(row[-1].rpartition(" ")[2]) or _STICKS_TO_LAST.fullmatch(cell.text)):
+            row[-1] += " " + cell.text
+        else:
+            row.append(cell.text)
+    return " | ".join(row)
+
+
+class _Margins:
+    """How far to the right the lines reach that start about where a line does."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self._columns: list[tuple[float, float]] = []
+        lefts = Counter(round(line.left) for line in lines if line.height)
+        common = sorted(left for left, count in lefts.items() if count >= 3) or sorted(lefts)[:1]
+        columns = [left for number, left in enumerate(common) if number == 0 or left - common[number - 1] > 60]
+        for left, beyond in pairwise([*columns, float("inf")]):
+            rights = [line.right for line in lines if line.height and left - 3 <= line.left < beyond - 3]
+            self._columns.append((left, max(rights, default=0.0)))
+
+    def right(self, line: Line) -> float:
+        return next((right for left, right in reversed(self._columns) if line.left >= left - 3), line.right)
+
+
+def _continues(
+    previous: Line,
+    line: Line,
+    margins: _Margins,
+    first_left: float,
+    previous_heading: float,
+    heading: float,
+) -> bool:
+    """Whether `line` goes on with the block that `previous` stands in."""
+    if previous.hyphenated and line.text[0].islower():
+        return True
+    if previous.cells or line.cells or not previous.height or not line.height or _ITEM.match(line.text):
+        return False
+    if abs(previous.height - line.height) > 0.12 * line.height:
+        return False
+    step = previous.bottom - line.bottom
+    if not 0.6 * line.height < step < 1.75 * line.height:
+        return False
+    if bool(previous_heading) != bool(heading) and previous.bold != line.bold and previous_heading:
+        return False
+    if previous_heading and heading:
+        return step < 1.5 * line.height and previous.bold == line.bold
+    wide = previous.right - previous.left
+    lower = line.text[0].islower() and previous.text[-1] not in ".:;!?" and wide > 15 * line.height
+    indented = line.left > previous.left + 0.8 * line.height and line.left > first_left + 0.8 * line.height
+    if indented and not _ITEM.match(previous.text):
+        return lower and step < 1.4 * line.height
+    word = line.text.split(" ", 1)[0]
+    advance = (line.right - line.left) / max(1, len(line.text))
+    full = previous.right + (len(word) + 1) * advance > margins.right(previous) - 0.5 * line.height
+    return lower or (full and wide > 8 * line.height)
+
+
+def _heading_size(line: Line, body: float) -> float:
+    """Return the height of a line that looks like a heading, else 0."""
+    text = line.text
+    if line.cells or not line.height or not body or len(text) > _LONGEST_HEADING or line.hyphenated:
+        return 0.0
+    letters = sum(character.isalpha() for character in text)
+    if letters < 3 or 2 * letters < len(text) or text[-1] in ".,;:" or text[0].islower():
+        return 0.0
+    if line.height > 1.12 * body or (line.bold and line.height > 0.95 * body):
+        return round(line.height, 1)
+    return 0.0

@@ -1,0 +1,159 @@
+"""The lines of a PDF page, as pdfium reads them, with just enough geometry to lay them out.
+
+A call into pdfium costs microseconds, a page thousands of characters: the box of the first and the
+last character of a line tell most, and only wide lines are probed for the gaps between cells.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from rag.ingestion.blocks import clean
+
+_BREAK = re.compile("\r\n|[\r\n\ufffe]")
+_SPACES = re.compile(r"\s+")
+_HYPHENATED = "\ufffe"  # how pdfium writes a hyphen at the end of a line, newline included
+_WIDE = 0.52  # width of a line over height x characters; prose has about 0.43
+_CELL_GAP = 1.1  # line heights between two cells, at least
+_SAMPLES = 6  # lines of a page to look at for a gutter
+
+
+class Line(NamedTuple):
+    """A line, or one column's part of it; in points, `bottom` upwards, (0, 0, 0, 0) where unknown.
+
+    `cells` are the parts between wide gaps, with the left edge of each; `hyphenated` says that its
+    last word goes on in the next line.
+    """
+
+    text: str
+    left: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
+    height: float = 0.0
+    hyphenated: bool = False
+    bold: bool = False
+    cells: tuple[Line, ...] = ()
+
+
+def page_lines(page: Any, text_page: Any) -> list[Line]:
+    """Read the lines of a pypdfium2 page in the order of its content."""
+    reader = _Reader(page, text_page)
+    return list(reader.lines())
+
+
+class _Reader:
+    def __init__(self, page: Any, text_page: Any) -> None:
+        import pypdfium2.raw as pdfium
+
+        self._handle = text_page.raw
+        self._box = pdfium.FS_RECTF()
+        self._box_pointer = ctypes.byref(self._box)
+        self._get_box = pdfium.FPDFText_GetLooseCharBox
+        self._get_index = pdfium.FPDFText_GetCharIndexFromTextIndex
+        self._get_weight = pdfium.FPDFText_GetFontWeight
+        self._get_font = pdfium.FPDFText_GetFontInfo
+        self._font_name = ctypes.create_string_buffer(128)
+        self._rotation = pdfium.FPDFPage_GetRotation(page.raw)
+        characters = pdfium.FPDFText_CountChars(self._handle)
+        buffer = (ctypes.c_ushort * (characters + 1))()
+        units = max(0, pdfium.FPDFText_GetText(self._handle, 0, characters, buffer) - 1) if characters > 0 else 0
+        self._text = bytes(buffer)[: 2 * units].decode("utf-16-le", "replace")
+        self._aligned = units == characters
+        self._measurable = len(self._text) == units  # else characters beyond the basic plane shift offsets
+
+    def lines(self) -> Iterator[Line]:
+        text = self._text
+        pieces = []
+        start = 0
+        for match in _BREAK.finditer(text):
+            pieces.append((start, match.start(), match.group() == _HYPHENATED))
+            start = match.end()
+        pieces.append((start, len(text), False))
+        measured = [line for piece in pieces if (line := self._line(*piece))]
+        if self._has_gutter(measured):
+            measured = [
+                (line if line.cells else self._with_cells(line, at), at) for line, at in measured
+            ]
+        for line, _ in measured:
+            yield line
+
+    def _line(self, start: int, end: int, hyphenated: bool) -> tuple[Line, int] | None:
+        raw = self._text[start:end]
+        text = raw.strip()
+        if not text:
+            return None
+        start += len(raw) - len(raw.lstrip())
+        plain = Line(" ".join(clean(text).split()), hyphenated=hyphenated)
+        if not plain.text:
+            return None
+        if not self._measurable:
+            return plain, start
+        first, last = self._measure(start), self._measure(start + len(text) - 1)
+        if first is None or last is None:
+            return plain, start
+        height = max(first[3] - first[2], last[3] - last[2])
+        line = plain._replace(left=first[0], right=last[1], bottom=first[2], height=height)
+        if len(text) < 120:
+            line = line._replace(bold=self._is_bold(start))
+        if line.right - line.left > _WIDE * height * len(text):
+            line = self._with_cells(line, start)
+        return line, start
+
+    def _measure(self, index: int) -> tuple[float, float, float, float] | None:
+        """Return left, right, bottom and top of a character as the reader sees the page."""
+        if not self._aligned:
+            index = self._get_index(self._handle, index)
+        if index < 0 or not self._get_box(self._handle, index, self._box_pointer):
+            return None
+        box = self._box
+        if self._rotation == 0:
+            return box.left, box.right, box.bottom, box.top
+        if self._rotation == 1:
+            return box.bottom, box.top, -box.right, -box.left
+        if self._rotation == 2:
+            return -box.right, -box.left, -box.top, -box.bottom
+        return -box.top, -box.bottom, box.left, box.right
+
+    def _is_bold(self, index: int) -> bool:
+        if not self._aligned:
+            index = self._get_index(self._handle, index)
+        flags = ctypes.c_int()
+        size = self._get_font(self._handle, index, self._font_name, 128, ctypes.byref(flags))
+        name = self._font_name.value if 0 < size <= 128 else b""
+        return b"Bold" in name or b"bold" in name or b"Black" in name or self._get_weight(self._handle, index) >= 650
+
+    def _with_cells(self, line: Line, start: int) -> Line:
+        """Probe each space of a line, and split it where the gap is as wide as between cells."""
+        end = _BREAK.search(self._text, start)
+        raw = self._text[start : end.start() if end else len(self._text)].rstrip()
+        cells: list[Line] = []
+        cell_start, cell_left = 0, line.left
+        for space in _SPACES.finditer(raw):
+            before, after = self._measure(start + space.start() - 1), self._measure(start + space.end())
+            if before and after and abs(after[0] - before[1]) > _CELL_GAP * line.height:
+                cells.append(self._cell(line, raw[cell_start : space.start()], cell_left, before[1]))
+                cell_start, cell_left = space.end(), after[0]
+        if not cells:
+            return line
+        cells.append(self._cell(line, raw[cell_start:], cell_left, line.right)._replace(hyphenated=line.hyphenated))
+        return line._replace(cells=tuple(cell for cell in cells if cell.text))
+
+    def _cell(self, line: Line, raw: str, left: float, right: float) -> Line:
+        return line._replace(text=" ".join(clean(raw).split()), left=left, right=right, hyphenated=False, cells=())
+
+    def _has_gutter(self, measured: list[tuple[Line, int]]) -> bool:
+        """Look at some long lines for a gap near the middle: two columns that the file interleaves."""
+        long = [(line, at) for line, at in measured if len(line.text) > 50 and line.height and not line.cells]
+        sample = long[:: max(1, len(long) // _SAMPLES)][:_SAMPLES]
+        gaps = 0
+        for line, at in sample:
+            middle = at + len(line.text) // 2
+            for space in _SPACES.finditer(self._text, middle - 14, middle + 14):
+                before, after = self._measure(space.start() - 1), self._measure(space.end())
+                if before and after and after[0] - before[1] > _CELL_GAP * line.height:
+                    gaps += 1
+                    break
+        return len(sample) >= 3 and 2 * gaps >= len(sample)
