@@ -1,1 +1,25 @@
 """Runs and answers to numbers. Nothing here knows how hits or answers are made."""
+
+from rag.eval.collections import Collection, read_collection
+from rag.eval.experiment import KnowledgeBase, evaluate
+from rag.eval.measures import Measure, mean_run, measure_run, parse_measure
+from rag.eval.questions import Place, Question, read_questions
+from rag.eval.report import Evaluation
+from rag.eval.retrieval import measure_retriever, search_run
+
+__all__ = [
+    "Collection",
+    "Evaluation",
+    "KnowledgeBase",
+    "Measure",
+    "Place",
+    "Question",
+    "evaluate",
+    "mean_run",
+    "measure_retriever",
+    "measure_run",
+    "parse_measure",
+    "read_collection",
+    "read_questions",
+    "search_run",
+]

@@ -1,0 +1,195 @@
+"""Whether a retriever finds the places where the answers stand.
+
+Systems cut documents differently, so chunks cannot be judged by their ids alone:
+a question's gold places are matched to whatever was returned. The most exact
+knowledge that a question carries is used, and only that:
+
+1. `reference_context_ids`: each id is a place; a hit finds it by being that chunk.
+2. `documents` with characters or a page: each entry is a place; a hit finds it by
+   sharing a character with it, or where only a page is given, by starting on that page.
+3. `reference_contexts`: each text is a place; a hit finds it by holding it or by lying
+   inside it, white space taken as equal.
+4. `documents` with neither: each is a place; any hit from that document finds it.
+
+A question marked unanswerable has no gold places, and is not measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+
+from rag.errors import InputError
+from rag.eval.measures import Measure
+from rag.eval.questions import Place, Question
+from rag.protocols import Retriever
+from rag.types import Filter, Hit
+
+Gold: TypeAlias = Callable[[Hit], bool]
+"""A gold place, as the test whether a hit finds it."""
+
+
+def gold_places(question: Question) -> tuple[Gold, ...]:
+    """The places that hold the answer, by the first of the four rules that applies."""
+    if question.answerable is False:
+        return ()
+    if question.reference_context_ids:
+        return tuple(
+            partial(_is_chunk, chunk_id) for chunk_id in dict.fromkeys(question.reference_context_ids)
+        )
+    places = tuple(dict.fromkeys(question.documents))
+    located = [place for place in places if place.span is not None or place.page is not None]
+    if located:
+        return tuple(partial(_reaches, place) for place in located)
+    texts = dict.fromkeys(_plain(text) for text in question.reference_contexts)
+    if any(texts):
+        return tuple(partial(_shares_text, text) for text in texts if text)
+    return tuple(partial(_reaches, place) for place in places)
+
+
+def hit_relevant(hit: Hit, question: Question) -> bool:
+    """Whether a hit finds a gold place of the question."""
+    return any(finds(hit) for finds in gold_places(question))
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceMeasure:
+    """A measure of the first `cutoff` hits for a question against its gold places, 0..1.
+
+    Success: 1 where a hit finds a place, else 0 (also called hit rate).
+    Recall: places found, over all places.
+    RR: 1 / rank of the first hit that finds a place, 0 where none does.
+    nDCG: of the list in which each hit stands for the places that it finds first, one
+        behind the other, or for one miss where it finds none or only known ones. Gain 1 a
+        place, discount log2(position + 1), the first `cutoff` positions, over that of all
+        places in front. So saying a thing twice gains nothing, and a long chunk that holds
+        two places is worth two short ones.
+    PageSuccess: 1 where a hit starts on a gold page of a gold document, else 0.
+    """
+
+    name: str
+    cutoff: int
+
+    def __call__(self, hits: Sequence[Hit], question: Question) -> float | None:
+        """Measure hits, best first; None where the question has no gold place (or page)."""
+        hits = hits[: self.cutoff]
+        if self.name == "PageSuccess":
+            return _page_success(hits, question)
+        places = gold_places(question)
+        if not places:
+            return None
+        # several places may stand behind one hit, so recall counts hits above and not positions here
+        measure = Measure(self.name, None if self.name == "Recall" else self.cutoff)
+        wanted = {_name(number): 1 for number in range(len(places))}
+        return measure.of_ranking(_rank_places(hits, places), wanted)
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.cutoff}"
+
+
+PLACE_MEASURES = ("Success", "Recall", "RR", "nDCG", "PageSuccess")
+
+
+def parse_place_measure(name: str) -> PlaceMeasure:
+    """Read a measure's name: `Success@5`, `Recall@10`, `RR@10`, `nDCG@10` or `PageSuccess@5`.
+
+    Raises:
+        InputError: no such measure, or no cutoff.
+    """
+    parts = re.fullmatch(r"(\w+)@([1-9][0-9]*)", name, re.ASCII)
+    if parts is None or parts[1] not in PLACE_MEASURES:
+        raise InputError(f"no measure {name!r} of places: use {', '.join(f'{m}@10' for m in PLACE_MEASURES)}")
+    return PlaceMeasure(parts[1], int(parts[2]))
+
+
+def measure_retriever(
+    retriever: Retriever,
+    questions: Sequence[Question],
+    measures: Sequence[str] = ("Success@1", "Success@10", "Recall@10", "RR@10", "nDCG@10"),
+    *,
+    where: Filter | None = None,
+) -> dict[str, dict[str, float]]:
+    """Measure a retriever: measure name to question id to value, for questions with gold places.
+
+    Raises:
+        InputError: a measure's name is wrong.
+        RagError: whatever the retriever raises.
+    """
+    chosen = [parse_place_measure(name) for name in measures]
+    depth = max((measure.cutoff for measure in chosen), default=1)
+    values: dict[str, dict[str, float]] = {str(measure): {} for measure in chosen}
+    for question in questions:
+        if not gold_places(question):
+            continue
+        hits = retriever(question.user_input, k=depth, where=where)
+        for measure in chosen:
+            value = measure(hits, question)
+            if value is not None:
+                values[str(measure)][question.id] = value
+    return values
+
+
+def search_run(
+    retriever: Retriever, queries: Mapping[str, str], *, k: int = 100, document: Callable[[Hit], str]
+) -> dict[str, dict[str, float]]:
+    """Search every query and give the run: query id to document id to score.
+
+    `document` tells the collection's own id of the document that a hit is from. A document
+    scores as its best hit, so k hits may give fewer documents.
+    """
+    run: dict[str, dict[str, float]] = {}
+    for query, text in queries.items():
+        scores = run.setdefault(query, {})
+        for hit in retriever(text, k=k):
+            name = document(hit)
+            scores[name] = max(hit.score, scores.get(name, hit.score))
+    return run
+
+
+def _rank_places(hits: Sequence[Hit], places: Sequence[Gold]) -> list[str]:
+    ranking: list[str] = []
+    waiting = dict(enumerate(places))
+    for hit in hits:
+        found = [number for number, finds in waiting.items() if finds(hit)]
+        ranking += [_name(number) for number in found] or [f"miss {len(ranking)}"]
+        for number in found:
+            del waiting[number]
+    return ranking
+
+
+def _name(number: int) -> str:
+    return f"place {number}"
+
+
+def _page_success(hits: Sequence[Hit], question: Question) -> float | None:
+    paged = [place for place in question.documents if place.page is not None]
+    if not paged or question.answerable is False:
+        return None
+    return float(any(_starts_on(place, hit) for hit in hits for place in paged))
+
+
+def _is_chunk(chunk_id: str, hit: Hit) -> bool:
+    return hit.chunk.id == chunk_id
+
+
+def _reaches(place: Place, hit: Hit) -> bool:
+    if place.span is None and place.page is not None:
+        return _starts_on(place, hit)
+    inside = place.is_in(hit.source, hit.chunk.document_id)
+    return inside and (place.span is None or place.span.overlaps(hit.chunk.span))
+
+
+def _starts_on(place: Place, hit: Hit) -> bool:
+    return hit.chunk.page == place.page and place.is_in(hit.source, hit.chunk.document_id)
+
+
+def _shares_text(gold: str, hit: Hit) -> bool:
+    text = _plain(hit.chunk.text)
+    return bool(text) and (gold in text or text in gold)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split())
