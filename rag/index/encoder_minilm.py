@@ -6,6 +6,7 @@ Pre-Trained Transformers, 2020; Reimers and Gurevych, Sentence-BERT, 2019 (mean 
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 Runtime = Literal["openvino", "onnxruntime"]
 
-_BATCH_TOKENS = 1024  # padding included; measured: larger batches fall out of the cache
+_SPACE = re.compile("[ \\n]")
+_BATCH_TOKENS = 512  # padding included; measured: more gains nothing, and a question waits for a batch
 
 
 class MiniLMEncoder:
@@ -91,15 +93,7 @@ class MiniLMEncoder:
 
     def token_offsets(self, text: str) -> npt.NDArray[np.int32]:
         """Return the character range of each token of `text`, none special or cut off: int32 (m, 2)."""
-        pieces = list(_pieces(text))
-        encodings = self._tokenizer.encode_batch(
-            [_encodable(text[start:end]) for start, end in pieces], add_special_tokens=False
-        )
-        parts = [np.empty((0, 2), dtype=np.int32)]
-        for (start, _), encoding in zip(pieces, encodings, strict=True):
-            offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(encoding))
-            parts.append(offsets.reshape(-1, 2) + np.int32(start))
-        return np.concatenate(parts)
+        return _token_offsets(self._tokenizer, _encodable(text))
 
     def _token_ids(self, texts: Sequence[str]) -> list[list[int]]:
         limit = self.max_tokens + 2
@@ -158,15 +152,28 @@ def _padded(ids: Sequence[Sequence[int]]) -> tuple[encoder_runtime.Ids, encoder_
 
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.float32(1e-12))
+    return np.asarray(vectors / np.maximum(lengths, np.float32(1e-12)), dtype=np.float32)
 
 
-def _pieces(text: str, size: int = 16_384) -> Iterator[tuple[int, int]]:
-    """Yield ranges that cover `text`, cut before line breaks, so that all cores can tokenize it."""
+def _token_offsets(tokenizer: Tokenizer, text: str, size: int = 1000) -> npt.NDArray[np.int32]:
+    pieces = list(_pieces(text, size))
+    encodings = tokenizer.encode_batch([text[start:end] for start, end in pieces], add_special_tokens=False)
+    parts = [np.empty((0, 2), dtype=np.int32)]
+    for (start, _), encoding in zip(pieces, encodings, strict=True):
+        offsets = np.fromiter(chain.from_iterable(encoding.offsets), np.int32, 2 * len(encoding))
+        parts.append(offsets.reshape(-1, 2) + np.int32(start))
+    return np.concatenate(parts)
+
+
+def _pieces(text: str, size: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges that cover `text`, cut before white space, which no token of a BERT crosses.
+
+    Short pieces keep all cores busy and stay in their caches: twice as fast as the whole at once.
+    """
     start = 0
     while start < len(text):
-        end = text.find("\n", start + size)
-        end = end if end >= 0 else len(text)
+        space = _SPACE.search(text, start + size)
+        end = space.start() if space else len(text)
         yield start, end
         start = end
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,8 +63,8 @@ class SentenceTransformerEncoder:
         """How many tokens of a text it sees, special ones and the prompt not counted."""
         tokenizer = self._model.tokenizer
         limit = self._model.max_seq_length or tokenizer.model_max_length
-        prompt = max(self._model.prompts.values(), key=len, default="") or ""
-        return int(limit) - len(tokenizer(prompt)["input_ids"])
+        prompts = [words or "" for words in self._model.prompts.values()]
+        return int(limit) - len(tokenizer(max(prompts, key=len, default=""))["input_ids"])
 
     def encode(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
         """Encode texts as float32 (n, dimension) of unit length, in the order of `texts`.
@@ -98,12 +99,27 @@ def _load(name: str, device: str | None) -> SentenceTransformer:
             f"the encoder {name} needs sentence-transformers: pip install sentence-transformers"
         ) from error
     try:
-        return SentenceTransformer(name, device=device)
+        with no_progress_bar():
+            return SentenceTransformer(name, device=device)
     except (OSError, ValueError) as error:
         raise EncoderNotFound(
             f"no encoder {name}: not a folder of a model, and no hub gave it ({error}); "
             f"for the default encoder: {encoder_folder.HOW_TO_INSTALL}"
         ) from error
+
+
+@contextmanager
+def no_progress_bar() -> Iterator[None]:
+    """Keep transformers from drawing a bar on standard error while it loads a model."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _fingerprint(model: SentenceTransformer, name: str) -> Fingerprint:
