@@ -152,7 +152,13 @@ HEAD_CELL = ParagraphStyle("head cell", parent=CELL, fontName="Helvetica-Bold")
 HEADINGS = {
     "title": ParagraphStyle("title", fontName="Helvetica-Bold", fontSize=20, leading=25, spaceAfter=10),
     "heading 1": ParagraphStyle(
-        "h1", fontName="Helvetica-Bold", fontSize=14, leading=18, spaceBefore=10, spaceAfter=5, keepWithNext=1
+        "h1",
+        fontName="Helvetica-Bold",
+        fontSize=15.5,
+        leading=19,
+        spaceBefore=10,
+        spaceAfter=5,
+        keepWithNext=1,
     ),
     "heading 2": ParagraphStyle(
         "h2",

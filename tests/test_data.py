@@ -96,6 +96,22 @@ def test_the_stated_pages_are_those_of_the_sources() -> None:
     assert checked >= 20
 
 
+@pytest.mark.parametrize("name", sorted(path.name for path in (DATA / "handbook").glob("*.pdf")))
+def test_a_pdf_reads_word_for_word_as_its_source(name: str) -> None:
+    """Columns in order, broken words whole, pages apart; marks of lists and running titles aside."""
+    source, loaded = build.read_source(DATA / "source" / f"{name}.txt"), document(name)
+    assert [page.number for page in loaded.pages] == list(range(1, len(source.pages) + 1))
+    for written, page in zip(source.pages, loaded.pages, strict=True):
+        expected = source.properties["title"].split() if page.number == 1 else []
+        for block in written.blocks:
+            if block.kind != "image":
+                expected += squeezed(" ".join(block.lines)).split()
+        lines = loaded.text[page.span.start : page.span.end].splitlines()
+        running = (build.COMPANY, source.properties["number"])
+        kept = [re.sub(r"^(•|\d\.) ", "", line) for line in lines if not line.startswith(running)]
+        assert squeezed(" ".join(kept)).split() == expected, page.number
+
+
 def test_every_source_question_is_in_the_set() -> None:
     assert [(line["id"], line["question"]) for line in build_questions.source_lines()] == [
         (question["id"], question["user_input"]) for question in QUESTIONS
