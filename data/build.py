@@ -54,33 +54,29 @@ COMPANY = "Merrow Sound Ferries"
 PAGE_MARK = re.compile(r"^=== page(, columns)? ===$", re.MULTILINE)
 
 HYPHENATION = """
-ac-cept-able ac-ci-dent ac-com-mo-da-tion ac-cord-ing ac-coun-tants ad-di-tion ad-di-tion-al ad-just-able
-ad-min-is-tra-tion aero-plane after-wards agree-ment al-low-ance al-low-ances alu-minium an-nounce-ment
-ap-pa-ra-tus ap-pli-ca-tion ap-point-ment ap-proved as-sem-bly au-thor-i-sa-tion au-thor-ity au-to-mat-ic
-avail-able bat-ter-ies bi-cy-cles break-fast breath-ing busi-ness cal-cu-lat-ed ca-pac-i-ty cer-tifi-cate
-chil-dren cir-cuits col-league col-li-sion com-pan-ion com-par-i-son com-part-ment com-part-ments com-plete
-con-cerned con-di-tions con-fi-den-tial con-nect-ed con-sump-tion con-tents con-tract con-trac-tor
-con-trac-tors cor-rec-tions coun-sel-lor cou-plings cur-ren-cy cyl-in-der cyl-in-ders de-fend-ers de-liv-ered
-de-part-ment de-par-ture de-scribes de-tec-tor dif-fer-ence dif-fer-ent-ly di-rec-tor dis-charge
-dis-con-nect-ed dis-em-bark-a-tion dis-pos-able dis-tance di-vert-ed doc-u-ment doc-u-ments down-wind
-drench-er elec-tric elec-tri-cal elec-tric-i-ty emer-gency emis-sions em-ploy-ee en-gi-neer en-gi-neer-ing
-en-gi-neers en-vi-ron-ment equip-ment es-ti-mat-ed evac-u-a-tion ex-chang-ers ex-er-cise ex-haus-tion
-ex-pect-ed ex-plains ex-ten-sion ex-tin-guisher for-bid-den fort-night gen-er-a-tor gen-er-a-tors hand-books
-helms-man hy-drau-lic im-me-di-ate im-me-di-ate-ly in-ci-dent in-clud-ed in-di-ca-tor in-for-ma-tion
-in-jec-tors in-spec-tion in-su-la-tion in-sur-ance in-ter-na-tion-al iso-lat-ed jour-ney jour-neys kilo-grams
-kilo-me-tre kilo-me-tres kilo-watts lab-o-ra-to-ry life-buoy life-jack-ets life-rafts lu-bri-cat-ing
-ma-chin-ery main-te-nance man-age-ment man-ag-er man-ag-ing ma-te-ri-al mea-sure-ment meet-ings mon-i-tor-ing
-na-tion-al nec-es-sary neigh-bour-ing op-er-a-tion op-er-a-tions other-wise over-board over-night over-writes
-pas-sen-ger pas-sen-gers per-for-mance per-mit-ted play-ground poi-son-ous pol-i-cy por-pois-es prac-tise
-pres-sure pre-vent-ed pre-vious pro-ce-dure prom-ises pro-pel-ler pro-pul-sion pub-lic ques-tioned ques-tions
-re-ceipt re-ceipts re-cord-er re-cov-ered re-cy-cled re-duc-tion re-im-bursed re-im-burse-ment re-leased
-re-placed re-place-ment re-pro-duced re-quire-ment re-spon-si-ble re-tract-ed sched-ule sen-tence sep-a-rate
-sep-a-rate-ly sep-a-ra-tors shel-tered smoth-ered some-thing sound-ings star-board steer-ing strain-ers
-sub-sis-tence su-per-in-tend-ent su-per-sedes sup-pli-ers sur-viv-al sus-pi-cious switch-board tele-phone
-tem-per-a-ture ter-mi-nal ter-mi-nals them-selves thrust-ers time-table trans-form-er trans-port trans-port-ed
-trav-el-ler trav-el-lers trav-el-ling un-der-stood uni-ver-si-ty un-nec-es-sary ve-hi-cles ven-ti-lat-ed
-ven-ti-la-tion ves-sel ves-sels vi-bra-tion vol-un-teers waist-coats watch-keep-er watch-keep-ing watch-man
-week-end what-ever when-ever
+ac-cept-able ac-ci-dent ac-coun-tants ad-di-tion ad-di-tion-al ad-just-able aero-plane after-wards agree-ment
+al-low-ance alu-minium an-nounce-ment ap-pa-ra-tus ap-pli-ca-tion ap-point-ment ap-proved as-sem-bly
+au-thor-ity avail-able bat-ter-ies bi-cy-cles break-fast breath-ing busi-ness cal-cu-lat-ed ca-pac-i-ty
+cer-tifi-cate chil-dren cir-cuits col-league col-li-sion com-pan-ion com-part-ment com-part-ments com-plete
+con-cerned con-fi-den-tial con-nect-ed con-sump-tion con-tents con-tract con-trac-tor con-trac-tors
+cor-rec-tions coun-sel-lor cou-plings cur-ren-cy cyl-in-der cyl-in-ders de-fend-ers de-liv-ered de-part-ment
+de-par-ture de-scribes de-tec-tor dif-fer-ence dif-fer-ent-ly di-rec-tor dis-charge dis-con-nect-ed
+dis-pos-able dis-tance di-vert-ed doc-u-ment doc-u-ments down-wind drench-er elec-tric elec-tri-cal
+elec-tric-i-ty emer-gency emis-sions em-ploy-ee en-gi-neer en-gi-neer-ing en-gi-neers en-vi-ron-ment
+es-ti-mat-ed evac-u-a-tion ex-chang-ers ex-er-cise ex-haus-tion ex-pect-ed ex-plains ex-ten-sion
+ex-tin-guisher for-bid-den fort-night gen-er-a-tor gen-er-a-tors hand-books helms-man hy-drau-lic im-me-di-ate
+in-ci-dent in-clud-ed in-di-ca-tor in-jec-tors in-spec-tion in-su-la-tion in-sur-ance iso-lat-ed jour-ney
+jour-neys kilo-grams kilo-me-tre kilo-me-tres kilo-watts lab-o-ra-to-ry life-buoy life-jack-ets life-rafts
+lu-bri-cat-ing ma-chin-ery main-te-nance man-age-ment man-ag-er man-ag-ing ma-te-ri-al meet-ings na-tion-al
+neigh-bour-ing op-er-a-tion other-wise over-board over-writes pas-sen-ger pas-sen-gers per-mit-ted play-ground
+poi-son-ous pol-i-cy por-pois-es prac-tise pres-sure pre-vent-ed pre-vious prom-ises pro-pel-ler pro-pul-sion
+pub-lic ques-tioned ques-tions re-ceipt re-ceipts re-cord-er re-cov-ered re-cy-cled re-duc-tion re-im-bursed
+re-leased re-placed re-pro-duced re-spon-si-ble re-tract-ed sen-tence sep-a-rate-ly sep-a-ra-tors shel-tered
+smoth-ered some-thing sound-ings star-board steer-ing strain-ers sub-sis-tence su-per-in-tend-ent su-per-sedes
+sup-pli-ers sur-viv-al sus-pi-cious switch-board tele-phone tem-per-a-ture ter-mi-nal ter-mi-nals them-selves
+thrust-ers time-table trans-form-er trans-port trans-port-ed trav-el-ler trav-el-ling uni-ver-si-ty
+un-nec-es-sary ve-hi-cles ven-ti-lat-ed ven-ti-la-tion ves-sel ves-sels vi-bra-tion vol-un-teers waist-coats
+watch-keep-er watch-man what-ever when-ever
 """.split()
 SOFT_HYPHENS = {word.replace("-", ""): word.replace("-", "\u00ad") for word in HYPHENATION}
 
@@ -163,8 +159,8 @@ HEADINGS = {
     "heading 2": ParagraphStyle(
         "h2",
         fontName="Helvetica-Bold",
-        fontSize=11.5,
-        leading=15,
+        fontSize=13,
+        leading=16.5,
         spaceBefore=7,
         spaceAfter=3,
         keepWithNext=1,
