@@ -38,8 +38,9 @@ def estimate_mean(values: Sequence[float], weights: Sequence[float] | None = Non
     weighted = np.asarray(values, dtype=np.float64) * weight
     random = np.random.default_rng(SEED)
     means = np.empty(RESAMPLES)
-    for at in range(RESAMPLES):
-        drawn = random.integers(0, n, n)
-        means[at] = weighted[drawn].sum() / weight[drawn].sum()
+    block = max(1, 2**20 // n)  # resamples at once: as many as fit in a few megabytes
+    for at in range(0, RESAMPLES, block):
+        drawn = random.integers(0, n, (min(block, RESAMPLES - at), n))
+        means[at : at + block] = weighted[drawn].sum(axis=1) / weight[drawn].sum(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return Estimate(math.fsum(weighted) / math.fsum(weight), float(low), float(high), n)
