@@ -304,6 +304,42 @@ def doctor(index: IndexOption = None, encoder: EncoderOption = None, as_json: Js
         raise typer.Exit(CANNOT_WORK)
 
 
+@_command(app, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
+def evaluate(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
+    metrics: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder for what was found.")] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The summary.json of another run, to compare means with."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many passages to search for.")] = 10,
+    index: IndexOption = None,
+    encoder: EncoderOption = None,
+    reranker: RerankerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a question set and measure what comes back, with 95 % intervals."""
+    from rag.api.schema import evaluation_json, read_means
+    from rag.api.show import progress_bar
+    from rag.eval.experiment import evaluate as run_evaluation
+
+    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
+    means = read_means(baseline) if baseline else {}
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    with _engine(settings, reranker=_reranker(settings)) as engine, progress_bar() as progress:
+        report = functools.partial(progress, "questions") if progress else None
+        found = run_evaluation(engine, questions, metrics=names, out=out, k=k, progress=report)
+    if as_json:
+        _print_json(evaluation_json(found, means))
+    else:
+        _screen().evaluation(found, means)
+    if found.counts["failed"]:
+        raise typer.Exit(FAILED_INPUTS)
+
+
 @_command(bench, "retrieval", "rag bench retrieval beir/scifact --mode all")
 def bench_retrieval(
     folder: Annotated[

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TypeAlias
 
+from rag.errors import InputError
+from rag.eval.bootstrap import Estimate
+from rag.eval.report import Evaluation
 from rag.types import AddReport, Answer, Citation, Document, Hit, LedgerEntry, Sentence, Stats
 
 Json: TypeAlias = Mapping[str, object]
@@ -20,7 +26,7 @@ def hit_json(hit: Hit) -> Json:
     """A hit. `section` is `""` and `page` null where there is none."""
     return {
         "rank": hit.rank,
-        "score": hit.score,
+        "score": _number(hit.score),
         "chunk_id": hit.chunk.id,
         "document_id": hit.chunk.document_id,
         "source": hit.source,
@@ -30,7 +36,9 @@ def hit_json(hit: Hit) -> Json:
         "start": hit.chunk.start,
         "end": hit.chunk.end,
         "text": hit.chunk.text,
-        "scores": asdict(hit.scores),
+        "scores": {
+            name: None if score is None else _number(score) for name, score in asdict(hit.scores).items()
+        },
     }
 
 
@@ -99,6 +107,50 @@ def document_json(document: Document) -> Json:
 def stats_json(stats: Stats) -> Json:
     """The size of an index."""
     return asdict(stats)
+
+
+def evaluation_json(found: Evaluation, baseline: Mapping[str, float]) -> Json:
+    """What an evaluation found, with the difference from the means of a baseline where there is one."""
+    difference = {
+        name: _number(found.summary[name].mean - mean)
+        for name, mean in baseline.items()
+        if name in found.summary
+    }
+    return {
+        "metrics": _estimates(found.summary),
+        "by_kind": {kind: _estimates(estimates) for kind, estimates in found.by_kind.items()},
+        "counts": dict(found.counts),
+        **({"baseline": dict(baseline), "difference": difference} if baseline else {}),
+    }
+
+
+def _estimates(estimates: Mapping[str, Estimate]) -> Json:
+    return {
+        name: {part: _number(value) for part, value in asdict(estimate).items()}
+        for name, estimate in estimates.items()
+    }
+
+
+def _number(value: float) -> float | None:
+    """A number that JSON can hold: null for one that is none."""
+    return value if math.isfinite(value) else None
+
+
+def read_means(path: Path) -> dict[str, float]:
+    """Read the mean of each metric from a `summary.json` that an evaluation wrote.
+
+    Raises:
+        InputError: It cannot be read, or is something else.
+    """
+    try:
+        metrics = json.loads(path.read_bytes())["metrics"]
+        return {name: float(each["mean"]) for name, each in metrics.items() if each["mean"] is not None}
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(
+            f"{path} is no summary.json of `rag eval --out`; give one as the baseline"
+        ) from error
 
 
 def error_json(error: Exception) -> Json:

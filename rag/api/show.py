@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from rag.eval.report import Evaluation
 from rag.intake import Progress
 from rag.types import AddReport, Answer, Document, Hit, Stats
 
@@ -139,6 +141,31 @@ class Screen:
             ]
             self.line(("  ".join(cells).rstrip(), "dim" if number == 0 else ""))
 
+    def evaluation(self, found: Evaluation, baseline: Mapping[str, float]) -> None:
+        """Print the metrics with their intervals, then their means by kind of question."""
+        against = ["difference"] if baseline else []
+        rows = [
+            [name, _decimal(each.mean), f"{_decimal(each.low)} - {_decimal(each.high)}", str(each.n)]
+            + [_decimal(each.mean - baseline.get(name, math.nan), "+.3f") for _ in against]
+            for name, each in found.summary.items()
+        ]
+        self.table(["metric", "mean", "95 % interval", "n", *against], rows)
+        if found.by_kind:
+            kinds = list(found.by_kind)
+            means = [
+                [name, *(_decimal(found.by_kind[kind][name].mean) for kind in kinds)]
+                for name in found.summary
+            ]
+            self.line()
+            self.table(["by kind", *kinds], means)
+        self.line()
+        self.line(
+            ("; ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items()), "dim")
+        )
+        for row in found.rows:
+            if row.failure:
+                self.line(("failed  ", "red"), plain(row.question.id), (f"  {plain(row.failure)}", "dim"))
+
     def verdict(self, good: bool, what: str, detail: str) -> None:
         """Print one line of a check."""
         mark = ("ok       ", "green") if good else ("problem  ", "red")
@@ -150,6 +177,10 @@ def _place(title: str, page: int | None, section: str) -> str:
     title, section = plain(title), plain(section)
     below = "" if section == title else section.removeprefix(f"{title} > ")
     return ", ".join(part for part in (title, f"p. {page}" if page else "", below) if part)
+
+
+def _decimal(value: float, form: str = ".3f") -> str:
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def _deleted(chunks: int) -> str:
