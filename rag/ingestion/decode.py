@@ -44,7 +44,9 @@ def _decoded(data: bytes, source: str, declared: str | None) -> str:
     if wide is None:
         controls = len(data) - len(data.translate(None, _CONTROLS))
         if controls > _MOST_CONTROLS * len(data) + 1:
-            raise UnreadableDocument(f"{source} is not text: {controls} of its {len(data)} bytes are controls")
+            raise UnreadableDocument(
+                f"{source} is not text: {controls} of its {len(data)} bytes are controls"
+            )
     for encoding in (declared, "utf-8", wide):
         if encoding:
             try:

@@ -59,7 +59,9 @@ def load_docx(data: bytes, source: str) -> Document:
     except RagError:
         raise
     except Exception as error:  # the parsers below raise whatever they meet first
-        raise UnreadableDocument(f"{source} is a damaged .docx ({error}): open and save it in Word") from error
+        raise UnreadableDocument(
+            f"{source} is a damaged .docx ({error}): open and save it in Word"
+        ) from error
     if not text.strip():
         raise UnreadableDocument(f"{source} holds no text: if it shows scanned pages, run OCR first")
     return Document(

@@ -16,7 +16,9 @@ from rag.types import Document
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_SILENT = frozenset("script style template noscript svg head math iframe object audio video canvas map".split())
+_SILENT = frozenset(
+    "script style template noscript svg head math iframe object audio video canvas map".split()
+)
 _FURNITURE = {"nav": "navigation", "footer": "page footer", "menu": "menu"}
 _FIELDS = frozenset("select textarea button input datalist".split())
 _BLOCKS = frozenset(
@@ -44,7 +46,9 @@ def load_html(data: bytes, source: str) -> Document:
         walk.run(root, frozenset())
     body, sections = join_blocks(walk.blocks)
     if not body:
-        raise UnreadableDocument(f"{source} shows no text: a browser may build it from scripts; save what it shows")
+        raise UnreadableDocument(
+            f"{source} shows no text: a browser may build it from scripts; save what it shows"
+        )
     metadata = _metadata(root)
     title = metadata.pop("title", "") or (sections[0].title if sections else name_of(source))
     return Document(

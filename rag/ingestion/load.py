@@ -44,10 +44,14 @@ def load(source: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
     _loader(str(path))
     try:
         if not path.is_file():
-            raise UnreadableDocument(f"{path} is not a file: give the path of a file, or find_files() of a folder")
+            raise UnreadableDocument(
+                f"{path} is not a file: give the path of a file, or find_files() of a folder"
+            )
         size = path.stat().st_size
         if size > max_bytes:
-            raise DocumentTooLarge(f"{path} has {size:,} bytes, over the limit of {max_bytes:,}: split it, or raise max_bytes")
+            raise DocumentTooLarge(
+                f"{path} has {size:,} bytes, over the limit of {max_bytes:,}: split it, or raise max_bytes"
+            )
         data = path.read_bytes()
     except (OSError, ValueError) as error:
         if isinstance(error, UnreadableDocument | DocumentTooLarge):
@@ -76,7 +80,9 @@ def _loader(source: str) -> Loader:
     loader = LOADERS.get(suffix)
     if loader is None:
         known = ", ".join(LOADERS)
-        raise UnsupportedFormat(f"{source}: no loader reads {suffix or 'files without a suffix'}; convert it to one of {known}")
+        raise UnsupportedFormat(
+            f"{source}: no loader reads {suffix or 'files without a suffix'}; convert it to one of {known}"
+        )
     return loader
 
 

@@ -24,7 +24,9 @@ def load_markdown(data: bytes, source: str) -> Document:
     """
     text = decode(data, source)
     front = _FRONT_MATTER.match(text)
-    metadata = {key.lower(): value.strip("\"'") for key, value in _PAIR.findall(front.group(1))} if front else {}
+    metadata = (
+        {key.lower(): value.strip("\"'") for key, value in _PAIR.findall(front.group(1))} if front else {}
+    )
     headings = _headings(text, front.end() if front else 0, source)
     titles = [heading.title for heading in headings if heading.title]
     return Document(
@@ -45,7 +47,9 @@ def _headings(text: str, start: int, source: str) -> list[Heading]:
         tokens = parser.parse(text[start:])
     except (RecursionError, IndexError, ValueError) as error:
         raise UnreadableDocument(f"{source} is no Markdown that can be parsed: {error}") from error
-    line_starts = [start, *accumulate((len(line) + 1 for line in text[start:].split("\n")), initial=start)][1:]
+    line_starts = [start, *accumulate((len(line) + 1 for line in text[start:].split("\n")), initial=start)][
+        1:
+    ]
     headings = []
     for token, content in zip(tokens, tokens[1:], strict=False):
         if token.type == "heading_open" and token.level == 0 and token.map:

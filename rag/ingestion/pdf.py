@@ -14,7 +14,17 @@ from typing import Any
 
 from rag.errors import DocumentTooLarge, EncryptedDocument, UnreadableDocument
 from rag.ingestion.blocks import Heading, clean, counted, name_of, nest
-from rag.ingestion.pdf_layout import Part, body_height, furniture, in_reading_order, parts_of, without
+from rag.ingestion.pdf_layout import (
+    Key,
+    Part,
+    Vocabulary,
+    body_height,
+    furniture,
+    in_reading_order,
+    is_page_number,
+    parts_of,
+    without,
+)
 from rag.ingestion.pdf_lines import Line, page_lines
 from rag.types import Document, Page, Span
 
@@ -41,12 +51,15 @@ def load_pdf(data: bytes, source: str) -> Document:
         metadata, title = _metadata(pdf)
         pages, unread = _read(pdf, source)
     running = furniture(pages)
-    kept = [in_reading_order(without(lines, running)) for lines in pages]
+    kept = [in_reading_order(without(lines, number, running)) for number, lines in enumerate(pages, 1)]
     body = body_height(kept)
-    parts = [part for number, lines in enumerate(kept, 1) for part in parts_of(lines, number, body)]
+    words = Vocabulary(kept)
+    parts = [part for number, lines in enumerate(kept, 1) for part in parts_of(lines, number, body, words)]
     text, page_spans, headings = _assembled(_across_pages(parts), len(pages))
     if not text:
-        raise UnreadableDocument(f"{source} has {counted(len(pages), 'page')} and no text: if it is a scan, run OCR first")
+        raise UnreadableDocument(
+            f"{source} has {counted(len(pages), 'page')} and no text: if it is a scan, run OCR first"
+        )
     return Document(
         id=sha256(data).hexdigest(),
         source=source,
@@ -69,7 +82,9 @@ def _opened(data: bytes, source: str) -> Any:
         code = getattr(error, "err_code", None)
         if code in {_PASSWORD_ERROR, _SECURITY_ERROR} or "password" in str(error).lower():
             raise EncryptedDocument(f"{source} needs a password: save it without one") from error
-        raise UnreadableDocument(f"{source} is no PDF that can be read ({error}): print it to a new PDF") from error
+        raise UnreadableDocument(
+            f"{source} is no PDF that can be read ({error}): print it to a new PDF"
+        ) from error
     if pages == 0 or pages > MAX_PAGES:
         pdf.close()
         if pages == 0:
@@ -79,7 +94,9 @@ def _opened(data: bytes, source: str) -> Any:
 
 
 def _metadata(pdf: Any) -> tuple[dict[str, str], str]:
-    info = {key: " ".join(clean(value).split()) for key, value in pdf.get_metadata_dict(skip_empty=True).items()}
+    info = {
+        key: " ".join(clean(value).split()) for key, value in pdf.get_metadata_dict(skip_empty=True).items()
+    }
     date = _DATE.match(info.get("CreationDate", ""))
     metadata = {
         "author": info.get("Author", ""),
@@ -107,7 +124,9 @@ def _read(pdf: Any, source: str) -> tuple[list[list[Line]], set[int]]:
             unread.add(index + 1)
         characters += sum(len(line.text) for line in lines)
         if characters > MAX_CHARACTERS:
-            raise DocumentTooLarge(f"{source} has over {MAX_CHARACTERS:,} characters by page {index + 1}: split it")
+            raise DocumentTooLarge(
+                f"{source} has over {MAX_CHARACTERS:,} characters by page {index + 1}: split it"
+            )
         if time.monotonic() > deadline:
             raise DocumentTooLarge(
                 f"{source} took over {MAX_SECONDS:.0f} s to read {index + 1} of {len(pdf)} pages: split it",
@@ -184,10 +203,9 @@ def _empty_pages(pages: Sequence[Page], unread: set[int]) -> list[str]:
     return out
 
 
-def _running(running: dict[tuple[str, int], list[str]]) -> list[str]:
+def _running(running: dict[Key, list[str]]) -> list[str]:
     totals: Counter[str] = Counter()
-    examples: dict[str, str] = {}
-    for (masked, _), texts in running.items():
-        totals[masked] += len(texts)
-        examples.setdefault(masked, texts[0])
-    return [f"running header or footer on {counted(number, 'page')}: {examples[masked]}" for masked, number in totals.items()]
+    for texts in running.values():
+        name = "page numbers" if is_page_number(texts[0]) else f"running header or footer {texts[0]!r}"
+        totals[name] += len(texts)
+    return [f"{name} on {counted(number, 'page')}" for name, number in totals.items()]

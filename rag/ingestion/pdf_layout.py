@@ -3,70 +3,84 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
+from typing import TypeAlias
 
 from rag.ingestion.pdf_lines import Line
 
 _DIGITS = re.compile(r"\d+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)?")
 _ROMAN = re.compile(r"[ivxlc]{1,7}|[IVXLC]{1,7}")
 _ITEM = re.compile(r"(?:[•●▪◦‣■□–—*·o]|\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)])\s")
 _STICKS_TO_NEXT = re.compile(r"[$€£¥(]+(?:\s*\()?")
 _STICKS_TO_LAST = re.compile(r"[)%]+")
-_EDGE_LINES = 4  # a running header or footer is among the outermost lines of its page
+_CURRENCY = re.compile(r"(?<=[\d)%—]) (?=[$€£¥] ?[\d(—])")
+_PAGE_NUMBER = re.compile(r"\W*(?:page )?#(?: (?:of|/) #|/#)?\W*", re.IGNORECASE)
+_EDGE_LINES = 3  # a running header or footer is among the outermost lines of its page
+_COLUMN_STEP = 60  # points from one column's left edge to the next, at least
 _LONGEST_HEADING = 120
+
+
+Key: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """A block, or the piece of it on one page. `continues` joins it to the part before.
 
-    `size` is the height of its type where it looks like a heading, else 0; `glue` is what joins it.
+    `size` is the height of its type where it looks like a heading, else 0.
     """
 
     text: str
     page: int
     size: float = 0.0
     continues: bool = False
-    glue: str = " "
 
 
-def furniture(pages: Sequence[Sequence[Line]]) -> dict[tuple[str, int], list[str]]:
-    """Find what stands at the same height of the edge of many pages, digits aside.
+def furniture(pages: Sequence[Sequence[Line]]) -> dict[Key, list[str]]:
+    """Find what stands at the same place at the edge of many pages, digits aside.
 
-    Returns the masked text and height of each such line, with the texts that it took.
+    Returns the key of each such line, with the texts that it took.
     """
-    seen: dict[tuple[str, int], list[str]] = {}
-    for lines in pages:
-        keys = {edge_key(line): line.text for line in _edges(lines)}
-        for key, text in keys.items():
+    seen: dict[Key, list[str]] = {}
+    for page, lines in enumerate(pages, 1):
+        for key, text in {key: line.text for line, key in _edges(lines, page)}.items():
             seen.setdefault(key, []).append(text)
     least = max(3, len(pages) // 10)
-    return {key: texts for key, texts in seen.items() if len(texts) >= least and key[0]}
+    return {key: texts for key, texts in seen.items() if len(texts) >= least}
 
 
-def _edges(lines: Sequence[Line]) -> list[Line]:
+def _edges(lines: Sequence[Line], page: int) -> Iterator[tuple[Line, Key]]:
+    """Yield the lines that may be furniture: masked text and height are what repeats.
+
+    The number of a page is the outermost line, at any height, and counts with the pages. A line of
+    cells must be outermost, too: else it would be the head of a table that goes on for pages.
+    """
     ordered = sorted((line for line in lines if line.height), key=lambda line: line.bottom)
-    return ordered if len(ordered) < 2 * _EDGE_LINES else ordered[:_EDGE_LINES] + ordered[-_EDGE_LINES:]
+    for side in (ordered, ordered[::-1]):
+        for place, line in enumerate(side[:_EDGE_LINES]):
+            masked = _DIGITS.sub("#", line.text)
+            if place == 0 and is_page_number(line.text):
+                number = _DIGITS.search(line.text)
+                yield line, ("#", int(number.group()[:9]) - page if number else 0)
+            elif any(map(str.isalpha, masked)) and (place == 0 or not line.cells):
+                yield line, (masked, round(line.bottom / 4))
 
 
-def edge_key(line: Line) -> tuple[str, int]:
-    """Return what makes two lines of two pages the same running header: text but for numbers, and height."""
-    masked = "#" if _ROMAN.fullmatch(line.text) else _DIGITS.sub("#", line.text)
-    if line.cells and not any(character.isalpha() for character in masked):
-        masked = ""  # a row of figures is no page number
-    return masked, round(line.bottom / 4)
+def is_page_number(text: str) -> bool:
+    """Whether a line is `7`, `- 7 -`, `vii`, `Page 7 of 12` or the like."""
+    return bool(_ROMAN.fullmatch(text) or _PAGE_NUMBER.fullmatch(_DIGITS.sub("#", text)))
 
 
-def without(lines: Sequence[Line], running: dict[tuple[str, int], list[str]]) -> list[Line]:
+def without(lines: Sequence[Line], page: int, running: dict[Key, list[str]]) -> list[Line]:
     """Drop the running headers and footers from a page."""
-    if not running:
-        return list(lines)
-    edges = {id(line) for line in _edges(lines)}
-    return [line for line in lines if id(line) not in edges or edge_key(line) not in running]
+    dropped = {id(line) for line, key in _edges(lines, page) if key in running} if running else set()
+    return [line for line in lines if id(line) not in dropped]
 
 
 def in_reading_order(lines: Sequence[Line]) -> list[Line]:
@@ -118,7 +132,9 @@ def _gutter(lines: Sequence[Line]) -> float | None:
         return None
     start = min(part.left for part in parts)
     width = max(part.right for part in parts) - start
-    edges = Counter(round(part.left) for part in parts if start + 0.3 * width < part.left < start + 0.7 * width)
+    edges = Counter(
+        round(part.left) for part in parts if start + 0.3 * width < part.left < start + 0.7 * width
+    )
     if not edges:
         return None
     edge, count = edges.most_common(1)[0]
@@ -143,7 +159,32 @@ def body_height(pages: Sequence[Sequence[Line]]) -> float:
     return heights.most_common(1)[0][0] if heights else 0.0
 
 
-def parts_of(lines: Sequence[Line], page: int, body: float) -> list[Part]:
+class Vocabulary:
+    """The words of a document, which tell a compound from a word that a line end broke in two."""
+
+    def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
+        self._words: set[str] = set()
+        if any(line.hyphenated for lines in pages for line in lines):
+            for lines in pages:
+                for line in lines:
+                    self._words.update(_WORD.findall(line.text.lower()))
+
+    def hyphen(self, before: str, after: str) -> str:
+        """Return what goes between two halves: nothing, or the hyphen of a compound."""
+        first = _WORD.findall(before.lower()[-40:])
+        second = _WORD.match(after.lower()[:40])
+        if not first or second is None or not after[0].isalpha():
+            return "-"
+        head, tail = first[-1], second.group()
+        if f"{head}-{tail}" in self._words:
+            return "-"
+        if head + tail in self._words:
+            return ""
+        both = min(len(head), len(tail)) > 3 and head in self._words and tail in self._words
+        return "-" if both or not after[0].islower() else ""
+
+
+def parts_of(lines: Sequence[Line], page: int, body: float, vocabulary: Vocabulary) -> list[Part]:
     """Join the lines of a page, in reading order, into paragraphs, headings, items and table rows."""
     margins = _Margins(lines)
     parts: list[Part] = []
@@ -154,7 +195,7 @@ def parts_of(lines: Sequence[Line], page: int, body: float) -> list[Part]:
         text = _row(line.cells) if line.cells else line.text
         if previous is not None and _continues(previous, line, margins, first_left, parts[-1].size, heading):
             last = parts[-1]
-            glue = "" if previous.hyphenated else " "
+            glue = vocabulary.hyphen(previous.text, text) if previous.hyphenated else " "
             parts[-1] = replace(last, text=f"{last.text}{glue}{text}", size=last.size if heading else 0.0)
         else:
             if previous is not None and previous.hyphenated:
@@ -170,27 +211,37 @@ def parts_of(lines: Sequence[Line], page: int, body: float) -> list[Part]:
 def _row(cells: Sequence[Line]) -> str:
     row: list[str] = []
     for cell in cells:
-        if row and (_STICKS_TO_NEXT.fullmatch(row[-1].rpartition(" ")[2]) or _STICKS_TO_LAST.fullmatch(cell.text)):
+        if row and (
+            _STICKS_TO_NEXT.fullmatch(row[-1].rpartition(" ")[2]) or _STICKS_TO_LAST.fullmatch(cell.text)
+        ):
             row[-1] += " " + cell.text
         else:
             row.append(cell.text)
-    return " | ".join(row)
+    return " | ".join(_CURRENCY.sub(" | ", cell) for cell in row)
 
 
 class _Margins:
-    """How far to the right the lines reach that start about where a line does."""
+    """How far to the right the lines reach that start in the same column."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
-        self._columns: list[tuple[float, float]] = []
         lefts = Counter(round(line.left) for line in lines if line.height)
         common = sorted(left for left, count in lefts.items() if count >= 3) or sorted(lefts)[:1]
-        columns = [left for number, left in enumerate(common) if number == 0 or left - common[number - 1] > 60]
-        for left, beyond in pairwise([*columns, float("inf")]):
-            rights = [line.right for line in lines if line.height and left - 3 <= line.left < beyond - 3]
-            self._columns.append((left, max(rights, default=0.0)))
+        self._lefts = [
+            left
+            for number, left in enumerate(common)
+            if number == 0 or left - common[number - 1] > _COLUMN_STEP
+        ]
+        self._rights = [0.0] * (len(self._lefts) + 1)
+        for line in lines:
+            if line.height:
+                column = self._column(line)
+                self._rights[column] = max(self._rights[column], line.right)
+
+    def _column(self, line: Line) -> int:
+        return bisect_right(self._lefts, line.left + 3)
 
     def right(self, line: Line) -> float:
-        return next((right for left, right in reversed(self._columns) if line.left >= left - 3), line.right)
+        return self._rights[self._column(line)]
 
 
 def _continues(
@@ -202,7 +253,7 @@ def _continues(
     heading: float,
 ) -> bool:
     """Whether `line` goes on with the block that `previous` stands in."""
-    if previous.hyphenated and line.text[0].islower():
+    if previous.hyphenated:
         return True
     if previous.cells or line.cells or not previous.height or not line.height or _ITEM.match(line.text):
         return False
@@ -231,9 +282,8 @@ def _heading_size(line: Line, body: float) -> float:
     text = line.text
     if line.cells or not line.height or not body or len(text) > _LONGEST_HEADING or line.hyphenated:
         return 0.0
-    letters = sum(character.isalpha() for character in text)
-    if letters < 3 or 2 * letters < len(text) or text[-1] in ".,;:" or text[0].islower():
+    large = line.height > 1.12 * body or (line.bold and line.height > 0.95 * body)
+    if not large or text[-1] in ".,;:" or text[0].islower():
         return 0.0
-    if line.height > 1.12 * body or (line.bold and line.height > 0.95 * body):
-        return round(line.height, 1)
-    return 0.0
+    letters = sum(map(str.isalpha, text))
+    return round(line.height, 1) if letters >= 3 and 2 * letters >= len(text) else 0.0

@@ -15,9 +15,11 @@ from rag.ingestion.blocks import clean
 
 _BREAK = re.compile("\r\n|[\r\n\ufffe]")
 _SPACES = re.compile(r"\s+")
+_BOLD = re.compile(rb"bold|black|heavy|medi|CMBX|SFBX", re.IGNORECASE)
 _HYPHENATED = "\ufffe"  # how pdfium writes a hyphen at the end of a line, newline included
 _WIDE = 0.52  # width of a line over height x characters; prose has about 0.43
-_CELL_GAP = 1.1  # line heights between two cells, at least
+_CELL_GAP = 1.1  # line heights between two cells, at least, where one begins or ends in a figure
+_PROSE_GAP = 2.0  # the same between words, which justified lines set far apart, too
 _SAMPLES = 6  # lines of a page to look at for a gutter
 
 
@@ -59,7 +61,9 @@ class _Reader:
         self._rotation = pdfium.FPDFPage_GetRotation(page.raw)
         characters = pdfium.FPDFText_CountChars(self._handle)
         buffer = (ctypes.c_ushort * (characters + 1))()
-        units = max(0, pdfium.FPDFText_GetText(self._handle, 0, characters, buffer) - 1) if characters > 0 else 0
+        units = (
+            max(0, pdfium.FPDFText_GetText(self._handle, 0, characters, buffer) - 1) if characters > 0 else 0
+        )
         self._text = bytes(buffer)[: 2 * units].decode("utf-16-le", "replace")
         self._aligned = units == characters
         self._measurable = len(self._text) == units  # else characters beyond the basic plane shift offsets
@@ -75,7 +79,7 @@ class _Reader:
         measured = [line for piece in pieces if (line := self._line(*piece))]
         if self._has_gutter(measured):
             measured = [
-                (line if line.cells else self._with_cells(line, at), at) for line, at in measured
+                (line if line.cells else self._with_cells(line, at, _CELL_GAP), at) for line, at in measured
             ]
         for line, _ in measured:
             yield line
@@ -86,20 +90,20 @@ class _Reader:
         if not text:
             return None
         start += len(raw) - len(raw.lstrip())
-        plain = Line(" ".join(clean(text).split()), hyphenated=hyphenated)
-        if not plain.text:
+        spaced = " ".join(clean(text).split())
+        if not spaced:
             return None
-        if not self._measurable:
-            return plain, start
-        first, last = self._measure(start), self._measure(start + len(text) - 1)
+        first = last = None
+        if self._measurable:
+            first, last = self._measure(start), self._measure(start + len(text) - 1)
         if first is None or last is None:
-            return plain, start
+            return Line(spaced, hyphenated=hyphenated), start
         height = max(first[3] - first[2], last[3] - last[2])
-        line = plain._replace(left=first[0], right=last[1], bottom=first[2], height=height)
-        if len(text) < 120:
-            line = line._replace(bold=self._is_bold(start))
+        titled = len(text) < 120 and (text[0].isupper() or text[-1].isalpha()) and text[-1] not in ".,;:"
+        bold = titled and self._is_bold(start)
+        line = Line(spaced, first[0], last[1], first[2], height, hyphenated, bold)
         if line.right - line.left > _WIDE * height * len(text):
-            line = self._with_cells(line, start)
+            line = self._with_cells(line, start, _PROSE_GAP)
         return line, start
 
     def _measure(self, index: int) -> tuple[float, float, float, float] | None:
@@ -123,26 +127,33 @@ class _Reader:
         flags = ctypes.c_int()
         size = self._get_font(self._handle, index, self._font_name, 128, ctypes.byref(flags))
         name = self._font_name.value if 0 < size <= 128 else b""
-        return b"Bold" in name or b"bold" in name or b"Black" in name or self._get_weight(self._handle, index) >= 650
+        return _BOLD.search(name) is not None or self._get_weight(self._handle, index) >= 650
 
-    def _with_cells(self, line: Line, start: int) -> Line:
-        """Probe each space of a line, and split it where the gap is as wide as between cells."""
+    def _with_cells(self, line: Line, start: int, prose_gap: float) -> Line:
+        """Probe each space of a line, and split it where the gap is as wide as between cells.
+
+        `prose_gap` is that width between words, in line heights; beside figures less will do.
+        """
         end = _BREAK.search(self._text, start)
         raw = self._text[start : end.start() if end else len(self._text)].rstrip()
         cells: list[Line] = []
         cell_start, cell_left = 0, line.left
         for space in _SPACES.finditer(raw):
             before, after = self._measure(start + space.start() - 1), self._measure(start + space.end())
-            if before and after and abs(after[0] - before[1]) > _CELL_GAP * line.height:
+            beside = raw[space.start() - 1] + raw[space.end()]
+            gap = prose_gap if beside.isalpha() or beside[0] in ".,;:" else _CELL_GAP
+            if before and after and abs(after[0] - before[1]) > gap * line.height:
                 cells.append(self._cell(line, raw[cell_start : space.start()], cell_left, before[1]))
                 cell_start, cell_left = space.end(), after[0]
         if not cells:
             return line
-        cells.append(self._cell(line, raw[cell_start:], cell_left, line.right)._replace(hyphenated=line.hyphenated))
+        cells.append(
+            self._cell(line, raw[cell_start:], cell_left, line.right)._replace(hyphenated=line.hyphenated)
+        )
         return line._replace(cells=tuple(cell for cell in cells if cell.text))
 
     def _cell(self, line: Line, raw: str, left: float, right: float) -> Line:
-        return line._replace(text=" ".join(clean(raw).split()), left=left, right=right, hyphenated=False, cells=())
+        return Line(" ".join(clean(raw).split()), left, right, line.bottom, line.height)
 
     def _has_gutter(self, measured: list[tuple[Line, int]]) -> bool:
         """Look at some long lines for a gap near the middle: two columns that the file interleaves."""
