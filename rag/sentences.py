@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from rag.types import Span
 
@@ -59,7 +60,7 @@ def sentence_spans(text: str) -> list[Span]:
     """
     cuts = sorted({0, len(text), *_hard_cuts(text), *_soft_cuts(text)})
     spans = []
-    for start, end in zip(cuts, cuts[1:], strict=False):
+    for start, end in pairwise(cuts):
         piece = text[start:end]
         inner = piece.lstrip()
         if inner:

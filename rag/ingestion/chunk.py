@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -147,10 +148,10 @@ def _fitting(text: str, sentence: Span, tokens: _Tokens, size: int) -> Iterator[
 
 
 def _grouped(atoms: list[_Atom], size: int) -> Iterator[list[_Atom]]:
-    """Divide the atoms at the sections; a small section goes with what follows, the last with what precedes."""
+    """Divide the atoms at the sections; a small section goes with a neighbour."""
     starts = [i for i, atom in enumerate(atoms) if i == 0 or atom.kind is _Break.SECTION] + [len(atoms)]
     group: list[_Atom] = []
-    for first, behind in zip(starts, starts[1:], strict=False):
+    for first, behind in pairwise(starts):
         section = atoms[first:behind]
         if group and _size(group) >= _SMALL * size:
             joined = section[-1].last_token - group[0].first_token

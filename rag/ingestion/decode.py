@@ -47,10 +47,10 @@ def _decoded(data: bytes, source: str, declared: str | None) -> str:
             raise UnreadableDocument(
                 f"{source} is not text: {controls} of its {len(data)} bytes are controls"
             )
-    for encoding in (declared, "utf-8", wide):
-        if encoding:
+    for candidate in (declared, "utf-8", wide):
+        if candidate:
             try:
-                return data.decode(encoding)
+                return data.decode(candidate)
             except (UnicodeDecodeError, LookupError, ValueError):
                 continue
     return _guessed(data, source)

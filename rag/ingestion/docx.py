@@ -42,10 +42,10 @@ def load_docx(data: bytes, source: str) -> Document:
         DocumentTooLarge: it unpacks to over 400 MiB.
     """
     _check_archive(data, source)
-    from docx import Document as open_docx
+    import docx
 
     try:
-        package = open_docx(io.BytesIO(data))
+        package = docx.Document(io.BytesIO(data))
         reader = _Reader(package)
         text, sections = join_blocks(reader.blocks())
         properties = package.core_properties
@@ -194,10 +194,11 @@ class _Reader:
         for row in table.iter(f"{_W}tr"):
             if next(row.iterancestors(f"{_W}tbl")) is not table:
                 continue  # of a table within a cell, which stands in that cell
-            cells = []
-            for cell in row.iter(f"{_W}tc"):
-                if next(cell.iterancestors(f"{_W}tr")) is row:
-                    cells.append(" ".join(block.text for block in self._blocks(cell)).strip())
+            cells = [
+                " ".join(block.text for block in self._blocks(cell)).strip()
+                for cell in row.iter(f"{_W}tc")
+                if next(cell.iterancestors(f"{_W}tr")) is row
+            ]
             line = " | ".join(cell for cell in cells if cell)
             if line:
                 yield Block(line)

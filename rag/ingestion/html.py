@@ -94,7 +94,7 @@ def _parsed(text: str, source: str) -> _Element:
 def _metadata(root: _Element) -> dict[str, str]:
     found = {"title": " ".join(clean(str(root.findtext(".//head/title") or "")).split())}
     found["language"] = root.get("lang") or ""
-    named = {}
+    named: dict[str, str] = {}
     for meta in root.iter("meta"):
         key = meta.get("name") or meta.get("property")
         if key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from rag.errors import UnreadableDocument
 from rag.ingestion.blocks import Heading, name_of, nest
@@ -51,7 +51,7 @@ def _headings(text: str, start: int, source: str) -> list[Heading]:
         1:
     ]
     headings = []
-    for token, content in zip(tokens, tokens[1:], strict=False):
+    for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             title = " ".join(_MARKUP.sub(r"\1", content.content).split())
             headings.append(Heading(int(token.tag[1]), title, line_starts[token.map[0]]))

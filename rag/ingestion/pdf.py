@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from rag.errors import DocumentTooLarge, EncryptedDocument, UnreadableDocument
@@ -73,7 +73,7 @@ def load_pdf(data: bytes, source: str) -> Document:
 
 
 def _opened(data: bytes, source: str) -> Any:
-    import pypdfium2
+    import pypdfium2  # type: ignore[import-untyped]
 
     try:
         pdf = pypdfium2.PdfDocument(data)
@@ -137,20 +137,17 @@ def _read(pdf: Any, source: str) -> tuple[list[list[Line]], set[int]]:
 
 def _across_pages(parts: Sequence[Part]) -> list[Part]:
     """Let a paragraph that clearly goes on behind a page break go on."""
-    joined: list[Part] = []
-    for part in parts:
-        last = joined[-1] if joined else None
-        if (
-            last is not None
-            and part.page == last.page + 1
+    joined = list(parts[:1])
+    for last, part in pairwise(parts):
+        goes_on = (
+            part.page == last.page + 1
             and not (part.size or last.size)
             and part.text[0].islower()
             and len(last.text) > 80
             and last.text[-1] not in ".:;!?"
             and " | " not in last.text + part.text
-        ):
-            part = replace(part, continues=True)
-        joined.append(part)
+        )
+        joined.append(replace(part, continues=goes_on))
     return joined
 
 

@@ -48,7 +48,7 @@ def page_lines(page: Any, text_page: Any) -> list[Line]:
 
 class _Reader:
     def __init__(self, page: Any, text_page: Any) -> None:
-        import pypdfium2.raw as pdfium
+        import pypdfium2.raw as pdfium  # type: ignore[import-untyped]
 
         self._handle = text_page.raw
         self._box = pdfium.FS_RECTF()
@@ -81,8 +81,7 @@ class _Reader:
             measured = [
                 (line if line.cells else self._with_cells(line, at, _CELL_GAP), at) for line, at in measured
             ]
-        for line, _ in measured:
-            yield line
+        yield from (line for line, _ in measured)
 
     def _line(self, start: int, end: int, hyphenated: bool) -> tuple[Line, int] | None:
         raw = self._text[start:end]

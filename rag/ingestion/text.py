@@ -28,7 +28,7 @@ def load_text(data: bytes, source: str) -> Document:
 def _pages(text: str) -> tuple[Page, ...]:
     if "\f" not in text:
         return ()
-    pages = []
+    pages: list[Page] = []
     start = 0
     while start < len(text):
         feed = text.find("\f", start)
