@@ -111,8 +111,9 @@ def _load(name: str, device: str | None) -> SentenceTransformer:
 @contextmanager
 def no_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing a bar on standard error while it loads a model."""
-    from transformers.utils import logging
+    import transformers
 
+    logging: Any = transformers.utils.logging
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
     try:
