@@ -1,25 +1,43 @@
 """Answers in the documents' own words: the sentences that best support an answer, quoted and cited.
 
-No language model writes here. A sentence is judged by how much of the question
-it speaks of: the cosine of the two under the encoder, and the share of the
-question's words that stand in it, rare words counting for more.
+No language model writes here. One logistic model says of each sentence of the
+contexts how likely it answers the question. That ranks the sentences, and by the
+best of them a second one says how likely there is an answer at all: the
+confidence. Both were fitted on development questions by `scripts/fit_extractive.py`.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from rag.protocols import Encoder, Generator
 from rag.sentences import sentence_spans
 from rag.types import Answer, Citation, Hit, Scores, Sentence, Vectors
 
-Analyze = Callable[[str], list[str]]
+Analyze: TypeAlias = Callable[[str], list[str]]
 
 NO_ANSWER = "The documents do not answer this."
+
+FEATURES = ("cosine", "coverage", "coverage_with_context", "reciprocal_rank", "kind")
+WEIGHTS = np.array([4.68, 4.92, 0.83, 3.95, 0.5], np.float32)
+BIAS = -10.35
+CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.0, 1.6
+
+NEARLY = 0.5
+"""The share of the best candidate's likelihood that another one needs to stand beside it."""
+
+SAME = 0.95
+"""Two candidates whose vectors are this close say the same."""
+
+FEWEST_WORDS = 3
+"""A shorter line is a heading or a cell, which proves nothing by itself."""
 
 QUESTION_WORDS = (
     "what who whom whose when where which why how many much long often do does did done can could should "
@@ -27,28 +45,41 @@ QUESTION_WORDS = (
     "about from than so please tell give name list say state describe explain any some get"
 )
 
-FEWEST_WORDS = 3
-"""A shorter line is a heading or a cell, which proves nothing by itself."""
+_WANTED = (
+    (
+        re.compile(
+            r"how (many|much|long|far|often|old|tall|big|high|large|heavy|fast)|what (percent|number)"
+        ),
+        "number",
+    ),
+    (re.compile(r"\bwhen\b|(what|which|whose) (year|date|day|month|decade|century)"), "date"),
+    (re.compile(r"\bwho(m|se)?\b|\bwhere\b|(what|which) (city|country|place|town)"), "name"),
+)
+_NUMBERS = "one two three four five six seven eight nine ten eleven twelve hundred thousand million half"
+_HOLDS = {
+    "number": re.compile(rf"\d|\b({_NUMBERS.replace(' ', '|')})\b", re.IGNORECASE),
+    "date": re.compile(
+        r"\d|\b(january|february|march|april|may|june|july|august|september|october|november|december"
+        r"|(mon|tues|wednes|thurs|fri|satur|sun)day|century)\b",
+        re.IGNORECASE,
+    ),
+    "name": re.compile(r"(?<=\s)[A-Z]\w"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A sentence that may stand in an answer: where it is, and the context (from 0) it came with."""
+    """A sentence that may stand in an answer.
+
+    `start` and `end` are in its document; `context` is the place, from 0, of the
+    hit it came with; `before` is the sentence in front of it.
+    """
 
     text: str
     start: int
     end: int
     context: int
-
-
-@dataclass(frozen=True, slots=True)
-class Weighing:
-    """What the candidates are worth: all float32 (n,), and the unit vectors (n, dimension)."""
-
-    worth: Scores
-    cosine: Scores
-    coverage: Scores
-    vectors: Vectors
+    before: str
 
 
 def extractive(
@@ -64,87 +95,95 @@ def extractive(
     """
 
     def generate(question: str, hits: Sequence[Hit]) -> Answer:
-        candidates = _candidates(hits)
+        candidates = find_candidates(hits)
         if not candidates:
             return _abstention(question, hits, 0.0)
-        weighing = _weigh(question, candidates, hits, encoder, analyze)
-        confidence = _confidence(weighing, hits)
+        measured, vectors = features(question, candidates, hits, encoder, analyze)
+        logits = measured @ WEIGHTS + np.float32(BIAS)
+        confidence = float(_likelihood(CONFIDENCE_SLOPE * logits.max() + CONFIDENCE_SHIFT))
         if confidence < least_confidence:
             return _abstention(question, hits, confidence)
-        chosen = _choose(weighing, most_sentences)
+        chosen = _choose(_likelihood(logits), vectors, most_sentences)
         return _compose(question, hits, [candidates[at] for at in chosen], confidence)
 
     return generate
 
 
-def _candidates(hits: Sequence[Hit]) -> list[Candidate]:
-    """The sentences of all contexts, each once: chunks overlap, and documents repeat each other."""
+def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
+    """The statements of all contexts, each once: chunks overlap, and documents repeat each other."""
     seen: set[str] = set()
     candidates = []
     for context, hit in enumerate(hits):
+        before = ""
         for span in sentence_spans(hit.chunk.text):
             text = hit.chunk.text[span.start : span.end]
             known = " ".join(text.casefold().split())
-            if known in seen or len(text.split()) < FEWEST_WORDS:
-                continue
-            seen.add(known)
-            start = hit.chunk.start + span.start
-            candidates.append(Candidate(text, start, start + len(text), context))
+            if known not in seen and not text.endswith("?") and len(text.split()) >= FEWEST_WORDS:
+                seen.add(known)
+                start = hit.chunk.start + span.start
+                candidates.append(Candidate(text, start, start + len(text), context, before))
+            before = text
     return candidates
 
 
-def _weigh(
+def features(
     question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], encoder: Encoder, analyze: Analyze
-) -> Weighing:
-    """Judge each candidate by the question."""
-    (wanted,) = encoder.encode([question], query=True)
-    vectors = encoder.encode([candidate.text for candidate in candidates])
-    cosine = np.asarray(vectors @ wanted, np.float32)
-    coverage = _coverage(question, candidates, hits, analyze)
-    place = np.array([1 / (1 + candidate.context) for candidate in candidates], np.float32)
-    worth = np.asarray(0.6 * cosine + 0.3 * coverage + 0.1 * place, np.float32)
-    return Weighing(worth, cosine, coverage, vectors)
+) -> tuple[npt.NDArray[np.float32], Vectors]:
+    """What speaks for each candidate: float32 (n, features), and its vector (n, dimension).
 
-
-def _coverage(
-    question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], analyze: Analyze
-) -> Scores:
-    """The share of the question's words, weighed by their rarity here, that a candidate holds.
-
-    A word in the headings above it counts as half in it.
+    The vector is that of the candidate below its headings. Coverage is the share of
+    the question's words that the candidate holds, rare ones counting more, alone and
+    together with its headings and the sentence before it. `kind` is 1 where a number,
+    date or name is asked for and there, -1 where it is missing, 0 where none is asked.
     """
+    above = [f"{hit.title}\n{hit.chunk.section}" for hit in hits]
+    (wanted,) = encoder.encode([question], query=True)
+    vectors = encoder.encode([f"{above[each.context]}\n{each.text}" for each in candidates])
     asked = set(analyze(question)) - set(analyze(QUESTION_WORDS))
-    held = [set(analyze(candidate.text)) for candidate in candidates]
-    if not asked:
-        return np.zeros(len(candidates), np.float32)
-    occurring = Counter(term for terms in held for term in terms & asked)
-    weight = {term: np.log1p(len(held) / (0.5 + occurring[term])) for term in asked}
-    above = [set(analyze(f"{hit.title} {hit.chunk.section}")) & asked for hit in hits]
-    parts = [
-        sum(
-            weight[term] * (1.0 if term in terms else 0.5)
-            for term in (terms & asked) | above[candidate.context]
-        )
-        for terms, candidate in zip(held, candidates, strict=True)
+    held = [set(analyze(each.text)) & asked for each in candidates]
+    headings = [set(analyze(text)) & asked for text in above]
+    wider = [
+        terms | headings[each.context] | (set(analyze(each.before)) & asked)
+        for terms, each in zip(held, candidates, strict=True)
     ]
-    return np.array(parts, np.float32) / np.float32(sum(weight.values()))
+    weight = _rarity(asked, held)
+    columns = (
+        vectors @ wanted,
+        [sum(weight[term] for term in terms) for terms in held],
+        [sum(weight[term] for term in terms) for terms in wider],
+        [1 / (1 + each.context) for each in candidates],
+        _kinds(question, candidates),
+    )
+    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1), vectors
 
 
-def _confidence(weighing: Weighing, hits: Sequence[Hit]) -> float:
-    """How likely the best candidate answers the question, in 0..1."""
-    best = int(np.argmax(weighing.worth))
-    signal = 8.0 * (float(weighing.cosine[best]) + 0.5 * float(weighing.coverage[best]) - 0.6)
-    return float(1 / (1 + np.exp(-signal)))
+def _rarity(asked: set[str], held: Sequence[set[str]]) -> dict[str, float]:
+    """The weight of each term of the question, by how few candidates hold it; they sum to 1."""
+    occurring = Counter(term for terms in held for term in terms)
+    raw = {term: float(np.log1p(len(held) / (0.5 + occurring[term]))) for term in sorted(asked)}
+    total = sum(raw.values())
+    return {term: value / total for term, value in raw.items()}
 
 
-def _choose(weighing: Weighing, most: int) -> list[int]:
-    """The best candidate and those nearly as good that say something else, best first."""
-    order = np.argsort(-weighing.worth, kind="stable")
+def _kinds(question: str, candidates: Sequence[Candidate]) -> list[int]:
+    kind = next((name for pattern, name in _WANTED if pattern.search(question.lower())), None)
+    if kind is None:
+        return [0] * len(candidates)
+    return [1 if _HOLDS[kind].search(each.text) else -1 for each in candidates]
+
+
+def _likelihood(logits: Scores) -> Scores:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def _choose(likelihood: Scores, vectors: Vectors, most: int) -> list[int]:
+    """The best candidate and those about as likely that say something else, best first."""
+    order = np.argsort(-likelihood, kind="stable")
     chosen = [int(order[0])]
     for at in order[1:]:
-        if len(chosen) == most or weighing.worth[at] < 0.85 * weighing.worth[order[0]]:
+        if len(chosen) == most or likelihood[at] < NEARLY * likelihood[order[0]]:
             break
-        if (weighing.vectors[chosen] @ weighing.vectors[at]).max() < 0.9:
+        if (vectors[chosen] @ vectors[at]).max() < SAME:
             chosen.append(int(at))
     return chosen
 
