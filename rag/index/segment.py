@@ -69,6 +69,7 @@ def write_segment(folder: Path, rows: Columns, graph: GraphPlan | None) -> dict[
         flush_file(folder / GRAPH)
     flush_folder(folder)
     flush_folder(folder.parent)
+    flush_folder(folder.parent.parent)
     return {path.name: seal(path) for path in sorted(folder.iterdir())}
 
 

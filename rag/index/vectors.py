@@ -17,11 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rag.errors import IndexCorrupt
 from rag.index.ranking import EMPTY, best_rows
 from rag.types import Ranking, Rows, Scores, Vectors
 
+ROUNDING = 1e-4
+"""How far, as a share of the largest, a score from one matrix product may lie from the exact one."""
+
 EXACT_SHARE = 0.1
 """Below this share of allowed rows a scan of them is faster than a graph that must pass by the others."""
+
+COPY_SHARE = 0.25
+"""Above this share of allowed rows it is faster to score all than to copy out the allowed."""
 
 Mask = npt.NDArray[np.bool_]
 
@@ -32,22 +39,39 @@ def _faiss() -> Any:
 
 
 def exact_scores(vectors: Vectors, query: Vectors, rows: Rows) -> Scores:
-    """The inner product of `query` (dimension,) with the vector of each of `rows`."""
-    return np.asarray(vectors[rows] @ query, dtype=np.float32)
+    """The inner product of `query` (dimension,) with the vector of each of `rows`.
+
+    It hangs on the two vectors alone, so equal vectors tie. A matrix product rounds by place.
+    """
+    return np.asarray(np.vecdot(vectors[rows], query), dtype=np.float32)
 
 
 def exact_nearest(vectors: Vectors, query: Vectors, k: int, allowed: Mask | None) -> Ranking:
     """The k rows of highest inner product among the allowed, ties by row."""
-    if allowed is None:
-        scores = np.asarray(vectors @ query, dtype=np.float32)
-        best = best_rows(scores, k)
-        return Ranking(best, scores[best])
-    rows = np.flatnonzero(allowed).astype(np.int32)
-    if not len(rows):
+    if k <= 0 or not len(vectors) or (allowed is not None and not allowed.any()):
         return EMPTY
+    if allowed is not None and np.count_nonzero(allowed) <= COPY_SHARE * len(allowed):
+        places = np.flatnonzero(allowed)
+        rough = vectors[places] @ query
+    else:
+        places = np.arange(len(vectors))
+        rough = vectors @ query
+        if allowed is not None:
+            rough[~allowed] = -np.inf
+    rows = places[_near_best(rough, k)].astype(np.int32)
     scores = exact_scores(vectors, query, rows)
     best = best_rows(scores, k)
     return Ranking(rows[best], scores[best])
+
+
+def _near_best(rough: Scores, k: int) -> npt.NDArray[np.intp]:
+    """The positions, rising, of all scores that may be among the k best once they are exact."""
+    finite = np.isfinite(rough)
+    if k >= np.count_nonzero(finite):
+        return np.flatnonzero(finite)
+    rough[~finite] = -np.inf
+    least = np.partition(rough, len(rough) - k)[len(rough) - k]
+    return np.flatnonzero(rough >= least - ROUNDING * np.abs(rough[finite]).max())
 
 
 def write_graph(path: Path, vectors: Vectors, m: int, ef_construction: int) -> None:
@@ -62,7 +86,10 @@ def write_graph(path: Path, vectors: Vectors, m: int, ef_construction: int) -> N
 def read_graph(path: Path, vectors: Vectors) -> Any:
     """The graph at `path`, laid over `vectors` again. The file must have been checked: FAISS does not."""
     faiss = _faiss()
-    graph = faiss.read_index(str(path), faiss.IO_FLAG_SKIP_STORAGE)
+    try:
+        graph = faiss.read_index(str(path), faiss.IO_FLAG_SKIP_STORAGE)
+    except RuntimeError as error:  # a compaction may have removed it since it was checked
+        raise IndexCorrupt(f"{path} cannot be read ({error}); restore the index, or add again") from error
     storage = faiss.IndexFlatIP(vectors.shape[1])
     storage.add(np.ascontiguousarray(vectors))
     storage.this.disown()
@@ -71,12 +98,18 @@ def read_graph(path: Path, vectors: Vectors) -> Any:
     return graph
 
 
-def graph_nearest(graph: Any, query: Vectors, k: int, allowed: Mask | None, ef_search: int) -> Ranking:
+def graph_nearest(
+    graph: Any, vectors: Vectors, query: Vectors, k: int, allowed: Mask | None, ef_search: int
+) -> Ranking:
     """About the k nearest allowed rows, by a walk of the graph that keeps `ef_search` candidates.
 
-    The fewer rows are allowed, the more candidates are kept, so that k of them pass.
+    The fewer rows are allowed, the more candidates are kept, so that k of them pass. Where
+    still fewer come out than there are, they lie far from the query, and all are scanned.
     """
     faiss = _faiss()
+    k = min(k, len(vectors) if allowed is None else int(np.count_nonzero(allowed)))
+    if k <= 0:
+        return EMPTY
     parameters = faiss.SearchParametersHNSW(efSearch=max(ef_search, k))
     if allowed is not None:
         share = float(np.count_nonzero(allowed)) / len(allowed)
@@ -84,6 +117,10 @@ def graph_nearest(graph: Any, query: Vectors, k: int, allowed: Mask | None, ef_s
         parameters = faiss.SearchParametersHNSW(
             sel=faiss.IDSelectorBitmap(bits), efSearch=int(max(ef_search, k) / max(share, EXACT_SHARE))
         )
-    scores, rows = graph.search(query[None, :], k, params=parameters)
-    found = rows[0] >= 0
-    return Ranking(rows[0][found].astype(np.int32), scores[0][found].astype(np.float32))
+    _, found = graph.search(query[None, :], k, params=parameters)
+    rows = np.sort(found[0][found[0] >= 0]).astype(np.int32)
+    if len(rows) < k:
+        return exact_nearest(vectors, query, k, allowed)
+    scores = exact_scores(vectors, query, rows)
+    best = best_rows(scores, k)
+    return Ranking(rows[best], scores[best])

@@ -41,6 +41,22 @@ class Snapshot:
     rows_live: int
 
 
+def read_segments(connection: sqlite3.Connection, folder: Path, numbers: Sequence[int]) -> list[Segment]:
+    """Open segments of the commit that `connection` sees, after every byte of them was checked.
+
+    Raises:
+        IndexCorrupt: a file of one is missing or damaged.
+    """
+    segments = []
+    for number in numbers:
+        name, seals = connection.execute(
+            "SELECT folder, seals FROM segments WHERE id = ?", (number,)
+        ).fetchone()
+        wanted = {file: FileSeal(*parts) for file, parts in json.loads(seals).items()}
+        segments.append(open_segment(folder / name, number, wanted))
+    return segments
+
+
 def read_snapshot(
     connection: sqlite3.Connection, folder: Path, settings: Settings, before: Snapshot | None
 ) -> Snapshot:
@@ -50,11 +66,8 @@ def read_snapshot(
         return before
     open_now = {segment.id: segment for segment in before.segments} if before else {}
     segments, live = [], []
-    for number, name, seals in connection.execute("SELECT id, folder, seals FROM segments ORDER BY id"):
-        segment = open_now.get(number)
-        if segment is None:
-            wanted = {file: FileSeal(*parts) for file, parts in json.loads(seals).items()}
-            segment = open_segment(folder / name, number, wanted)
+    for (number,) in connection.execute("SELECT id FROM segments ORDER BY id").fetchall():
+        segment = open_now.get(number) or read_segments(connection, folder, [number])[0]
         dead = connection.execute("SELECT document FROM tombstones WHERE segment = ?", (number,)).fetchall()
         segments.append(segment)
         live.append(~np.isin(segment.rows.documents, [document for (document,) in dead]) if dead else None)
@@ -134,10 +147,11 @@ class View:
         parts = []
         for segment, allowed in zip(self.snapshot.segments, self._allowed(where), strict=True):
             few = allowed is not None and np.count_nonzero(allowed) < EXACT_SHARE * len(allowed)
+            vectors, ef_search = segment.rows.vectors, self._settings.ef_search
             if segment.graph is None or few:
-                parts.append(exact_nearest(segment.rows.vectors, vector, k, allowed))
+                parts.append(exact_nearest(vectors, vector, k, allowed))
             else:
-                parts.append(graph_nearest(segment.graph, vector, k, allowed, self._settings.ef_search))
+                parts.append(graph_nearest(segment.graph, vectors, vector, k, allowed, ef_search))
         return self._merged(parts, k)
 
     def lexical_scores(self, query: str, rows: Rows) -> Scores:
@@ -224,14 +238,14 @@ class View:
     def _allowed(self, where: Filter | None) -> list[Mask | None]:
         """For each segment, which rows are live and inside `where`; None where all are."""
         live = self.snapshot.live
-        if not where:
+        if where is None:
             return list(live)
         condition = compile_filter(where)
         try:
             numbers = self._connection.execute(
                 f"SELECT number FROM documents WHERE {condition.sql}", condition.values
             ).fetchall()
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.OperationalError, sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
             raise FilterError(f"this filter is more than SQLite takes ({error}); make it smaller") from error
         inside = np.array([number for (number,) in numbers], np.int64)
         masks = [np.isin(segment.rows.documents, inside) for segment in self.snapshot.segments]
