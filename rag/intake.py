@@ -10,22 +10,25 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from stat import S_ISREG
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from rag.errors import InputError, UnsupportedFormat
+from rag.errors import DocumentTooLarge, InputError, UnreadableDocument, UnsupportedFormat
 from rag.index.analyzer import english
-from rag.index.documents import Held, Known, Prepared, content_key, digest, metadata_json
+from rag.index.documents import Held, Known, Prepared, content_key, digest, is_storable, metadata_json
 from rag.index.view import View
 from rag.index.writer import Writer
-from rag.ingestion.load import find_files, load_bytes
+from rag.ingestion.load import LOADERS, MAX_BYTES, find_files, load_bytes
 from rag.protocols import Chunker, Encoder
 from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status
 
 Source: TypeAlias = str | os.PathLike[str] | Document
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage (`read` counts inputs, `embed` chunks), how many are done, and of how many."""
+
+T = TypeVar("T")
 
 BATCH_CHUNKS = 2048
 EMBED_AT_ONCE = 256
@@ -72,18 +75,24 @@ class Intake:
         self._progress = progress
         self._entries: list[LedgerEntry] = []
         self._known: list[Known] = []
+        self._id_of: dict[str, str] = {}
         self._pending: dict[str, _Pending] = {}
         self._chunks = 0
         self._embedded = 0
         self._seconds: dict[str, float] = defaultdict(float)
 
     def run(self, items: Sequence[Path | Document], metadata: Metadata) -> AddReport:
-        """Bring every input to its end: indexed, unchanged, skipped or failed."""
+        """Bring every input to its end: indexed, unchanged, skipped or failed.
+
+        Raises:
+            InputError: `metadata` is not metadata.
+        """
         started = time.perf_counter()
+        metadata_json(metadata)
         for done, item in enumerate(items):
             self._progress("read", done, len(items))
             if isinstance(item, Document):
-                self._take(replace(item, metadata={**item.metadata, **metadata}), None)
+                self._take_document(replace(item, metadata={**item.metadata, **metadata}))
             else:
                 self._take_file(item, metadata)
             if sum(len(each.chunks) for each in self._pending.values()) >= BATCH_CHUNKS:
@@ -100,28 +109,60 @@ class Intake:
         yield
         self._seconds[stage] += time.perf_counter() - started
 
-    def _take_file(self, path: Path, metadata: Metadata) -> None:
-        source = str(path.resolve())
-        known = self._writer.known(source)
+    def _tried(self, source: str, known: Known | None, stage: str, call: Callable[[], T]) -> T | None:
+        """What `call` returns, or None once its error is reported: one bad file never stops a batch."""
         try:
-            stamp = _stamp(path)
-            if known and known.stamp is not None and known.stamp == stamp and self._settled(known, metadata):
-                return
-            with self._timed("read"):
-                data = path.read_bytes()
-            held = self._writer.held(hashlib.sha256(data).hexdigest())
-            if held is None:
-                with self._timed("parse"):
-                    document = load_bytes(data, source)
-                self._take(replace(document, metadata={**document.metadata, **metadata}), stamp)
-            else:
-                self._take_held(hashlib.sha256(data).hexdigest(), held, source, metadata, stamp)
+            with self._timed(stage):
+                return call()
         except UnsupportedFormat as error:
-            self._pass_over(source, Status.SKIPPED, str(error), known, _stamp(path))
+            self._pass_over(source, Status.SKIPPED, str(error), known, None)
         except (InputError, OSError) as error:
             self._pass_over(source, Status.FAILED, str(error), known, None)
-        except Exception as error:  # one bad file never stops a batch, whatever its loader does
+        except Exception as error:
             self._pass_over(source, Status.FAILED, f"{type(error).__name__}: {error}", known, None)
+        return None
+
+    def _take_file(self, path: Path, metadata: Metadata) -> None:
+        source = _source_of(path)
+        known = self._writer.known(source)
+        stamp = self._tried(source, known, "read", lambda: _stamp(path))
+        if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known, metadata)):
+            return
+        data = self._tried(source, known, "read", lambda: _read(path, source))
+        if data is None:
+            return
+        document_id = hashlib.sha256(data).hexdigest()
+        pending = self._pending.get(document_id)
+        if pending is not None and not _changes(pending.document.metadata, metadata):
+            self._same_as(pending, source, stamp)
+            return
+        if pending is not None:
+            self._flush()
+        held = self._writer.held(document_id)
+        if held is not None:
+            self._take_held(document_id, held, source, metadata, stamp)
+            return
+        document = self._tried(source, known, "parse", lambda: load_bytes(data, source))
+        if document is not None:
+            self._take(replace(document, metadata={**document.metadata, **metadata}), stamp)
+
+    def _take_document(self, document: Document) -> None:
+        """Take a Document that was handed in; what its source says twice in one run is no version of it."""
+        reason = ""
+        if not is_storable(document.source + document.id):
+            reason = "its source or id holds a NUL or a lone surrogate; encode it with errors='replace'"
+        elif self._id_of.setdefault(document.source, document.id) != document.id:
+            reason = "another document of this run has the same source; give each its own"
+        if reason:
+            self._entries.append(LedgerEntry(document.source, Status.FAILED, reason))
+        else:
+            self._take(document, "")
+
+    def _same_as(self, pending: _Pending, source: str, stamp: str) -> None:
+        """Report an input that is the same as one that is to be committed."""
+        reason = f"same bytes as {pending.document.source}"
+        entry = LedgerEntry(source, Status.INDEXED, reason, pending.document.id, len(pending.chunks))
+        self._record(entry, self._writer.known(source), stamp)
 
     def _settled(self, known: Known, metadata: Metadata) -> bool:
         """Report a file whose stamp is the one known, where nothing else asks for a change."""
@@ -132,16 +173,14 @@ class Intake:
         held = self._writer.held(entry.document_id) if entry.document_id else None
         if held is None or entry.status is Status.FAILED:
             return False
-        self._take_held(entry.document_id or "", held, entry.source, metadata, known.stamp)
+        self._take_held(entry.document_id or "", held, entry.source, metadata, known.stamp or "")
         return True
 
-    def _take_held(
-        self, document_id: str, held: Held, source: str, metadata: Metadata, stamp: str | None
-    ) -> None:
+    def _take_held(self, document_id: str, held: Held, source: str, metadata: Metadata, stamp: str) -> None:
         """Take an input whose document is in the index already: nothing is read, cut or embedded."""
         known = self._writer.known(source)
         same = known is not None and known.entry.document_id == document_id
-        changed = {field: value for field, value in metadata.items() if held.metadata.get(field) != value}
+        changed = _changes(held.metadata, metadata)
         if changed and not same:
             reason = (
                 f"{held.source} has the same bytes, and other metadata; "
@@ -155,7 +194,7 @@ class Intake:
         reason = "metadata changed" if changed else "" if same else f"same bytes as {held.source}"
         self._record(LedgerEntry(source, status, reason, document_id, held.chunks), known, stamp)
 
-    def _take(self, document: Document, stamp: str | None) -> None:
+    def _take(self, document: Document, stamp: str) -> None:
         """Cut a document that was read, and keep it for the next commit, unless the index has it so."""
         known = self._writer.known(document.source)
         try:
@@ -165,10 +204,12 @@ class Intake:
             if held is not None and held.digest == mark:
                 self._take_held(document.id, held, document.source, document.metadata, stamp)
                 return
-            with self._timed("chunk"):
-                chunks = tuple(self._chunker()(document))
         except InputError as error:
             self._pass_over(document.source, Status.FAILED, str(error), known, None)
+            return
+        chunker = self._chunker()
+        chunks = self._tried(document.source, known, "chunk", lambda: _cut(document, chunker))
+        if chunks is None:
             return
         if not chunks:
             reason = "; ".join(["it has no text", *document.left_out])
@@ -176,10 +217,7 @@ class Intake:
             return
         pending = self._pending.get(document.id)
         if pending is not None and (pending.digest, pending.document.metadata) == (mark, document.metadata):
-            reason = f"same bytes as {pending.document.source}"
-            self._record(
-                LedgerEntry(document.source, Status.INDEXED, reason, document.id, len(chunks)), known, stamp
-            )
+            self._same_as(pending, document.source, stamp)
             return
         if pending is not None:
             self._flush()
@@ -203,8 +241,9 @@ class Intake:
         self._entries.append(entry)
         self._chunks += entry.chunks if entry.document_id else 0
         settled = Status.INDEXED if entry.status is Status.UNCHANGED else entry.status
-        reason = known.entry.reason if known and entry.status is Status.UNCHANGED else entry.reason
-        wanted = Known(replace(entry, status=settled, reason=reason), stamp)
+        kept = known is not None and known.entry.status is Status.INDEXED
+        reason = known.entry.reason if known and kept and entry.status is Status.UNCHANGED else entry.reason
+        wanted = Known(replace(entry, status=settled, reason=reason), stamp or None)
         if wanted != known:
             self._known.append(wanted)
 
@@ -230,7 +269,7 @@ class Intake:
             for at in range(0, len(new), EMBED_AT_ONCE):
                 self._progress("embed", at, len(new))
                 keys = new[at : at + EMBED_AT_ONCE]
-                vectors = self._encoder().encode([text_of[key] for key in keys])
+                vectors = np.asarray(self._encoder().encode([text_of[key] for key in keys]), np.float32)
                 vector_of.update(zip(keys, vectors, strict=True))
             if new:
                 self._progress("embed", len(new), len(new))
@@ -252,9 +291,46 @@ class _Pending:
     chunks: tuple[Chunk, ...]
 
 
-def _stamp(path: Path) -> str | None:
-    """What changes when a file is written, None where it was written so lately that it may change unseen."""
+def _changes(held: Metadata, given: Metadata) -> bool:
+    """Whether metadata is another once the fields given are written over it."""
+    return metadata_json({**held, **given}) != metadata_json(held)
+
+
+def _source_of(path: Path) -> str:
+    """The path, whole. Bytes of a name that are not text become escapes, as no table holds them."""
+    try:
+        path = path.resolve()
+    except (OSError, RuntimeError):  # a link that leads to itself; opening it will say so
+        path = path.absolute()
+    return str(path).encode(errors="backslashreplace").decode()
+
+
+def _read(path: Path, source: str) -> bytes:
+    """The bytes of a file, once it is known that a loader would take them and that reading them ends."""
+    if path.suffix.lower() not in LOADERS:
+        load_bytes(b"", source)
+    status = path.stat()
+    if not S_ISREG(status.st_mode):
+        raise UnreadableDocument(f"{source} is not a regular file; give files, or folders of files")
+    if status.st_size > MAX_BYTES:
+        raise DocumentTooLarge(
+            f"{source} has {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; split it"
+        )
+    return path.read_bytes()
+
+
+def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:
+    """The chunks of a document, each seen to be what its span says, whoever cut it."""
+    chunks = tuple(chunker(document))
+    for chunk in chunks:
+        if chunk.document_id != document.id or document.text[chunk.start : chunk.end] != chunk.text:
+            raise InputError(f"the chunk {chunk.id} is not the text of its span; mend the chunker")
+    return chunks
+
+
+def _stamp(path: Path) -> str:
+    """What changes when a file is written, `""` where it was written so lately that it may change unseen."""
     status = path.stat()
     if max(status.st_mtime, status.st_ctime) > time.time() - JUST_NOW_S:
-        return None
+        return ""
     return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"

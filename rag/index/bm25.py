@@ -46,7 +46,7 @@ class Postings:
 
     def find(self, term: str) -> tuple[Rows, npt.NDArray[np.unsignedinteger]]:
         """The rows that hold `term` and its count in each; both empty where none does."""
-        wanted = term.encode()
+        wanted = term.encode(errors="surrogatepass")  # a query may hold what no document can
         low, high = 0, len(self)
         while low < high:
             middle = (low + high) // 2

@@ -17,7 +17,8 @@ _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE commits (id INTEGER PRIMARY KEY, action TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE segments (
-  id INTEGER PRIMARY KEY, folder TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL, seals TEXT NOT NULL
+  id INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL,
+  seals TEXT NOT NULL
 );
 CREATE TABLE documents (
   number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, title TEXT NOT NULL,
@@ -64,11 +65,16 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         IndexCorrupt: the file is damaged.
     """
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
+        # The tables come with both numbers in one transaction: once there are any, the numbers are there.
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not tables:
+            if (path.parent / "segments").exists():
+                raise IndexCorrupt(
+                    f"{path} is empty, and segments are beside it; restore the index from a copy"
+                )
+            connection.execute("PRAGMA journal_mode = WAL")
             with transaction(connection, "IMMEDIATE"):
                 if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
                     _create(connection)
@@ -102,10 +108,11 @@ def transaction(connection: sqlite3.Connection, kind: str = "DEFERRED") -> Itera
     connection.execute(f"BEGIN {kind}")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:  # some failures of SQLite end it themselves
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def read_meta(connection: sqlite3.Connection, key: str) -> str | None:

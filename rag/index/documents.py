@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 
 from rag.errors import DocumentNotFound, InputError
 from rag.types import Chunk, Document, LedgerEntry, Metadata, Page, Section, Span, Status, Vectors
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 BLOCK = 8192
 """Characters a stored block of text has, so that a passage is read without its whole document."""
@@ -129,12 +132,26 @@ def metadata_json(metadata: Metadata) -> str:
     """
     for field, value in metadata.items():
         items = value if isinstance(value, list | tuple) else [value]
+        if not isinstance(field, str):
+            raise InputError(f"a metadata field's name is text, not {field!r}")
         if not all(item is None or isinstance(item, str | int | float) for item in items):
             raise InputError(
                 f"metadata {field!r} is {type(value).__name__}; "
                 "it may be text, a number, true, false, null, or a list of these"
             )
-    return json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False)
+        if not all(is_storable(text) for text in (field, *items) if isinstance(text, str)):
+            raise InputError(
+                f"metadata {field!r} holds a NUL or a lone surrogate; encode it with errors='replace'"
+            )
+    try:
+        return json.dumps(dict(metadata), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise InputError(f"metadata holds a number that is not finite ({error}); leave it out") from error
+
+
+def is_storable(text: str) -> bool:
+    """Whether SQLite keeps `text` in JSON as it is: without a NUL, and without half of a surrogate pair."""
+    return not _UNSTORABLE.search(text)
 
 
 _FIELDS = "number, id, source, title, metadata, pages, sections, left_out"
@@ -216,16 +233,24 @@ def read_held(connection: sqlite3.Connection, document_id: str) -> Held | None:
     return Held(row[0], row[1], json.loads(row[2]), row[3]) if row else None
 
 
-def write_ledger(connection: sqlite3.Connection, known: Known) -> None:
-    """Write down what became of a source; the document it stood for before goes when no other has it."""
-    entry = known.entry
-    before = connection.execute("SELECT document_id FROM ledger WHERE source = ?", (entry.source,)).fetchone()
-    connection.execute(
-        "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
-        (entry.source, entry.status.value, entry.reason, entry.document_id, entry.chunks, known.stamp),
-    )
-    if before and before[0] and before[0] != entry.document_id:
-        _release(connection, before[0])
+def write_ledger(connection: sqlite3.Connection, known: Sequence[Known]) -> None:
+    """Write down what became of sources; a document that one stood for before goes when no other has it.
+
+    None goes before all are written: two files may have changed places.
+    """
+    left: dict[str, None] = {}
+    for entry, stamp in ((each.entry, each.stamp) for each in known):
+        before = connection.execute(
+            "SELECT document_id FROM ledger WHERE source = ?", (entry.source,)
+        ).fetchone()
+        connection.execute(
+            "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
+            (entry.source, entry.status.value, entry.reason, entry.document_id, entry.chunks, stamp),
+        )
+        if before and before[0] and before[0] != entry.document_id:
+            left[before[0]] = None
+    for document_id in left:
+        _release(connection, document_id)
 
 
 def _release(connection: sqlite3.Connection, document_id: str) -> None:

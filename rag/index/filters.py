@@ -2,9 +2,9 @@
 
 The language is MongoDB's: a field equals a value, or an operator's object;
 `$and`, `$or`, `$nor` combine. A list field matches when one of its items does.
-`$ne` and `$nin` are true of a document that lacks the field; numbers compare
-with numbers and text with text only. `document_id`, `source` and `title` are
-fields of every document, whatever its metadata.
+`$ne` and `$nin` are true of a document that lacks the field, and so is `null`;
+numbers compare with numbers, text with text, true and false with themselves only.
+`document_id`, `source` and `title` are fields of every document, whatever its metadata.
 """
 
 from __future__ import annotations
@@ -12,15 +12,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from math import isfinite
 
 from rag.errors import FilterError
-from rag.types import Filter
+from rag.index.documents import is_storable
+from rag.types import Filter, Scalar
 
 COLUMNS = {"document_id": "id", "source": "source", "title": "title"}
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-
-Value: TypeAlias = str | int | float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Condition:
     """A piece of SQL over the table `documents` and the values of its question marks."""
 
     sql: str
-    values: tuple[Value, ...] = ()
+    values: tuple[str, ...] = ()
 
 
 def compile_filter(where: Filter) -> Condition:
@@ -37,6 +36,13 @@ def compile_filter(where: Filter) -> Condition:
     Raises:
         FilterError: `where` is not a filter, or names an operator that does not exist.
     """
+    try:
+        return _all_of(where)
+    except RecursionError:
+        raise FilterError("this filter is nested deeper than can be read; make it flatter") from None
+
+
+def _all_of(where: object) -> Condition:
     if not isinstance(where, Mapping):
         raise FilterError(f'a filter is an object such as {{"team": "hr"}}, not {where!r}')
     parts = [_clause(field, wanted) for field, wanted in where.items()]
@@ -55,12 +61,12 @@ def _negated(part: Condition) -> Condition:
 
 
 def _clause(field: object, wanted: object) -> Condition:
-    if not isinstance(field, str) or '"' in field or "\0" in field:
-        raise FilterError(f"a field's name is text without quotation marks, not {field!r}")
+    if not isinstance(field, str):
+        raise FilterError(f"a field's name is text, not {field!r}")
     if field in ("$and", "$or", "$nor"):
         if not isinstance(wanted, list | tuple) or not wanted:
             raise FilterError(f"{field} takes a list of filters, not {wanted!r}")
-        parts = [compile_filter(part) for part in wanted]
+        parts = [_all_of(part) for part in wanted]
         either = _joined(parts, "AND" if field == "$and" else "OR", empty="1")
         return _negated(either) if field == "$nor" else either
     if field.startswith("$"):
@@ -82,52 +88,71 @@ def _operation(field: str, name: object, value: object) -> Condition:
     return operation(field, value)
 
 
-def _some_item(field: str, test: str, *values: Value) -> Condition:
-    """True when the field's value, or an item of its list, passes `test` (SQL over `{value}`)."""
+def _some_item(field: str, test: str, *values: str) -> Condition:
+    """True when the field's value, or an item of its list, passes `test`, SQL over `type` and `value`."""
     if field in COLUMNS:
-        return Condition(test.format(value=COLUMNS[field]), values)
-    sql = f"EXISTS (SELECT 1 FROM json_each(metadata, ?) WHERE {test.format(value='value')})"
-    return Condition(sql, (f'$."{field}"', *values))
+        return Condition(f"(SELECT {test} FROM (SELECT 'text' AS type, {COLUMNS[field]} AS value))", values)
+    # The name is a bound value, not part of a JSON path, so no character in it means anything.
+    sql = (
+        "EXISTS (SELECT 1 FROM json_each(metadata) AS field WHERE field.key = ? AND CASE field.type "
+        f"WHEN 'array' THEN EXISTS (SELECT 1 FROM json_each(field.value) WHERE {test}) ELSE {test} END)"
+    )
+    return Condition(sql, (field, *values, *values))
 
 
-def _scalar(field: str, value: object) -> Value:
+def _is_there(field: str) -> Condition:
+    if field in COLUMNS:
+        return Condition("1")
+    return Condition("EXISTS (SELECT 1 FROM json_each(metadata) WHERE key = ?)", (field,))
+
+
+def _scalar(field: str, value: object) -> Scalar:
+    if isinstance(value, float) and not isfinite(value):
+        raise FilterError(f'"{field}" is compared with {value}, which is not a finite number')
+    if isinstance(value, str) and not is_storable(value):
+        raise FilterError(f'"{field}" is compared with {value!r}, which holds what no text may hold')
     if value is None or isinstance(value, str | int | float):
         return value
     raise FilterError(f'"{field}" is compared with text, a number, true, false or null, not {value!r}')
 
 
 def _equals(field: str, value: object) -> Condition:
-    wanted = _scalar(field, value)
-    if wanted is None:
-        return _negated(_some_item(field, "{value} IS NOT NULL"))
-    return _some_item(field, "{value} = ?", wanted)
+    return _among(field, [value])
 
 
 def _compare(field: str, sign: str, value: object) -> Condition:
     wanted = _scalar(field, value)
-    if wanted is None:
-        raise FilterError(f'"{field}" {sign} null has no meaning: compare with text or a number')
-    kinds = "('text')" if isinstance(wanted, str) else "('integer', 'real')"
-    return _some_item(field, f"typeof({{value}}) IN {kinds} AND {{value}} {sign} ?", wanted)
+    if wanted is None or isinstance(wanted, bool):
+        raise FilterError(
+            f'"{field}" {sign} {json.dumps(wanted)} has no meaning: compare with text or a number'
+        )
+    types = "('text')" if isinstance(wanted, str) else "('integer', 'real')"
+    # Both sides come out of JSON, so that SQLite reads both numbers alike.
+    test = f"(type IN {types} AND value {sign} json_extract(?, '$'))"
+    return _some_item(field, test, json.dumps(wanted))
 
 
 def _among(field: str, values: object) -> Condition:
     if not isinstance(values, list | tuple | set | frozenset):
         raise FilterError(f'$in and $nin on "{field}" take a list, not {values!r}')
     wanted = [_scalar(field, value) for value in values]
-    given = [value for value in wanted if value is not None]
-    # One parameter, however long the list: SQLite bounds how many there may be.
-    among = _some_item(field, "{value} IN (SELECT value FROM json_each(?))", json.dumps(given))
-    return among if len(given) == len(wanted) else _joined([among, _equals(field, None)], "OR", empty="0")
+    texts = [value for value in wanted if isinstance(value, str)]
+    numbers = [value for value in wanted if isinstance(value, int | float) and not isinstance(value, bool)]
+    constants = [json.dumps(value) for value in wanted if value is None or isinstance(value, bool)]
+    # One parameter a type, however long the list: SQLite bounds how many there may be.
+    test = (
+        "(type = 'text' AND value IN (SELECT value FROM json_each(?))"
+        " OR type IN ('integer', 'real') AND value IN (SELECT value FROM json_each(?))"
+        " OR type IN (SELECT value FROM json_each(?)))"
+    )
+    among = _some_item(field, test, json.dumps(texts), json.dumps(numbers), json.dumps(constants))
+    return among if None not in wanted else _joined([among, _negated(_is_there(field))], "OR", empty="0")
 
 
 def _exists(field: str, wanted: object) -> Condition:
     if not isinstance(wanted, bool):
         raise FilterError(f'$exists on "{field}" is true or false, not {wanted!r}')
-    if field in COLUMNS:
-        return Condition(str(int(wanted)))
-    there = Condition("json_type(metadata, ?) IS NOT NULL", (f'$."{field}"',))
-    return there if wanted else _negated(there)
+    return _is_there(field) if wanted else _negated(_is_there(field))
 
 
 def _not(field: str, wanted: object) -> Condition:

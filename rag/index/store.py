@@ -47,7 +47,7 @@ class Store:
         if not database.exists():
             if not create:
                 raise IndexNotFound(f"no index in {folder}; make one with `rag add PATH --index {folder}`")
-            if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or _others(folder)):
                 raise IndexNotFound(f"{folder} holds other files and no index; name an empty or a new folder")
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -79,7 +79,13 @@ class Store:
             connection.close()
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise IndexLocked(f"{self._database} is locked by another process; try again") from error
-            raise IndexCorrupt(f"{self._database}: {error}; restore the index from a copy") from error
+            damaged = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+            advice = (
+                "restore the index from a copy"
+                if damaged
+                else "see that its disk has room and can be written"
+            )
+            raise IndexCorrupt(f"{self._database}: {error}; {advice}") from error
         except BaseException:
             connection.close()
             raise
@@ -110,7 +116,8 @@ class Store:
             try:
                 yield View(connection, snapshot, self.settings, english)
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # some failures of SQLite end it themselves
+                    connection.execute("ROLLBACK")
 
     def _begin(self, connection: sqlite3.Connection) -> Snapshot:
         """Begin a read transaction whose segments are all open.
@@ -187,14 +194,20 @@ class Store:
             lock.release()
 
 
+def _others(folder: Path) -> bool:
+    """Whether a folder holds anything but a database, which another process may have begun meanwhile."""
+    return any(not path.name.startswith(NAME) for path in folder.iterdir())
+
+
 def _agree_on_settings(connection: sqlite3.Connection, wanted: Settings | None) -> Settings:
     """The settings of the index: those written down in it, or `wanted` where it is new."""
     known = read_meta(connection, "settings")
     if known is None:
-        settings = wanted or Settings()
         with transaction(connection, "IMMEDIATE"):
-            write_meta(connection, "settings", json.dumps(asdict(settings)))
-        return settings
+            known = read_meta(connection, "settings")  # another may have made the index meanwhile
+            if known is None:
+                known = json.dumps(asdict(wanted or Settings()))
+                write_meta(connection, "settings", known)
     settings = Settings(**json.loads(known))
     if wanted is not None and wanted != settings:
         raise IndexFormatError(

@@ -14,22 +14,34 @@ from __future__ import annotations
 import json
 import sqlite3
 import uuid
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
-from rag.errors import IndexLocked
+from rag.errors import EncoderMismatch, IndexLocked
 from rag.index.bm25 import count_terms, merge_postings
-from rag.index.database import last_commit, record_commit, transaction, write_meta
-from rag.index.documents import Held, Known, Prepared, insert_document, metadata_json, read_held, read_known, remove_document, write_ledger
+from rag.index.database import last_commit, read_meta, record_commit, transaction, write_meta
+from rag.index.documents import (
+    Held,
+    Known,
+    Prepared,
+    insert_document,
+    metadata_json,
+    read_held,
+    read_known,
+    remove_document,
+    write_ledger,
+)
 from rag.index.files import remove_folder
 from rag.index.segment import Columns, GraphPlan, Segment, write_segment
-from rag.index.view import read_snapshot
+from rag.index.view import read_segments
 from rag.types import Fingerprint, Metadata, Settings
 
-MOST_SEGMENTS = 8
+ALIKE_SEGMENTS = 8
+"""So many segments of about the same size are merged into one."""
 
 
 class Writer:
@@ -90,12 +102,21 @@ class Writer:
                     for chunk, key in [(by_number[number].chunks[at], by_number[number].keys[at])]
                 ),
             )
-            for each_known in known:
-                write_ledger(self._connection, each_known)
+            write_ledger(self._connection, known)
             write_meta(self._connection, "next_number", str(numbers.stop))
             if fingerprint is not None:
+                self._agree(fingerprint)
                 write_meta(self._connection, "fingerprint", json.dumps(asdict(fingerprint)))
             return record_commit(self._connection, "add")
+
+    def _agree(self, fingerprint: Fingerprint) -> None:
+        """See once more that the encoder is the index's: it may have been empty when that was asked."""
+        known = read_meta(self._connection, "fingerprint")
+        if known is not None and json.loads(known) != asdict(fingerprint):
+            raise EncoderMismatch(
+                f"{self._folder} was meanwhile written to by another encoder: {known}, not {fingerprint}; "
+                "open the index again with that one, or add to a new index"
+            )
 
     def set_metadata(self, document_id: str, metadata: Metadata) -> int:
         """Commit new metadata of one document."""
@@ -114,12 +135,18 @@ class Writer:
             return record_commit(self._connection, "delete")
 
     def tidy(self) -> None:
-        """Merge the smallest segments into one while there are more than a few."""
+        """Merge segments of one size, a power of eight, into one where there are eight of them.
+
+        So a row is merged as often as the index grew eightfold, and not with every few commits.
+        """
         while True:
-            sizes = self._connection.execute("SELECT id FROM segments ORDER BY rows, id").fetchall()
-            if len(sizes) <= MOST_SEGMENTS:
+            alike = defaultdict(list)
+            for number, rows in self._connection.execute("SELECT id, rows FROM segments ORDER BY rows, id"):
+                alike[(rows.bit_length() - 1) // 3].append(number)
+            full = next((numbers for numbers in alike.values() if len(numbers) >= ALIKE_SEGMENTS), None)
+            if full is None:
                 return
-            self._merge([number for (number,) in sizes[:MOST_SEGMENTS]])
+            self._merge(full)
 
     def compact(self) -> int:
         """Make one segment of all, and leave nothing of what was deleted in any file.
@@ -152,8 +179,7 @@ class Writer:
         folders = self._connection.execute(
             f"SELECT folder FROM segments WHERE id IN ({marks})", numbers
         ).fetchall()
-        snapshot = read_snapshot(self._connection, self._folder, self._settings, None)
-        merging = [segment for segment in snapshot.segments if segment.id in numbers]
+        merging = read_segments(self._connection, self._folder, numbers)
         written = self._write(_merged_columns(merging, places)) if places else None
         with transaction(self._connection, "IMMEDIATE"):
             segment = self._name(written, len(places)) if written else 0

@@ -1,0 +1,105 @@
+"""`check_consistent`: everything a commit promises of its tables and segments, looked up row by row."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from rag.index.analyzer import english
+from rag.index.store import Store
+from rag.index.view import View
+from rag.intake import indexed_text
+
+
+def check_consistent(store: Store) -> None:
+    """Raise AssertionError where documents, chunks, vectors, postings and ledger do not agree."""
+    with store.view() as view:
+        connection = sqlite3.connect(store.folder / "index.db")
+        try:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert connection.execute("SELECT max(id) FROM commits").fetchone() == (view.commit,)
+            _check_tables(connection, store.folder)
+            _check_rows(connection, view)
+        finally:
+            connection.close()
+
+
+def _check_tables(connection: sqlite3.Connection, folder: Path) -> None:
+    empty = {
+        "chunk counts differ": "SELECT number FROM documents d WHERE chunks <> "
+        "(SELECT count(*) FROM chunks c WHERE c.document = d.number)",
+        "documents that no source stands for": "SELECT id FROM documents WHERE id NOT IN "
+        "(SELECT document_id FROM ledger WHERE document_id IS NOT NULL)",
+        "sources of no document": "SELECT source FROM ledger WHERE document_id IS NOT NULL "
+        "AND document_id NOT IN (SELECT id FROM documents)",
+        "documents shown under a source that has another": "SELECT d.id FROM documents d WHERE NOT EXISTS "
+        "(SELECT 1 FROM ledger l WHERE l.document_id = d.id AND l.source = d.source)",
+        "chunks of no document": "SELECT document FROM chunks WHERE document NOT IN (SELECT number FROM documents)",
+        "texts of no document": "SELECT document FROM texts WHERE document NOT IN (SELECT number FROM documents)",
+        "chunks of no segment": "SELECT segment FROM chunks WHERE segment NOT IN (SELECT id FROM segments)",
+        "a document in two segments": "SELECT 1 FROM chunks c JOIN documents d ON d.number = c.document "
+        "WHERE c.segment <> d.segment",
+        "tombstones of the living": "SELECT document FROM tombstones WHERE document IN (SELECT number FROM documents)",
+        "tombstones of no segment": "SELECT segment FROM tombstones WHERE segment NOT IN (SELECT id FROM segments)",
+    }
+    for problem, query in empty.items():
+        assert connection.execute(query).fetchall() == [], problem
+    for (name,) in connection.execute("SELECT folder FROM segments"):
+        assert (folder / name).is_dir(), name
+
+
+def _check_rows(connection: sqlite3.Connection, view: View) -> None:
+    text_of = {document.id: view.document(document.id) for document in view.documents()}
+    live_rows = 0
+    for segment, live in zip(view.snapshot.segments, view.snapshot.live, strict=True):
+        columns = segment.rows
+        n = len(columns)
+        alive = np.ones(n, bool) if live is None else live
+        assert len(columns.lengths) == len(columns.vectors) == n
+        terms_of = _terms_by_row(segment)
+        ids = []
+        stored = connection.execute(
+            "SELECT c.row, c.document, d.id, c.start, c.end, c.section FROM chunks c "
+            "JOIN documents d ON d.number = c.document WHERE c.segment = ? ORDER BY c.row",
+            (segment.id,),
+        ).fetchall()
+        assert [row for row, *_ in stored] == np.flatnonzero(alive).tolist()
+        for row, number, document_id, start, end, _ in stored:
+            assert columns.documents[row] == number
+            document = text_of[document_id]
+            assert 0 <= start < end <= len(document.text)
+            ids.append(f"{document_id}:{start}-{end}")
+        assert ids == sorted(ids)
+        rows = np.flatnonzero(alive) + view.snapshot.bases[view.snapshot.segments.index(segment)]
+        for row, hit in zip(np.flatnonzero(alive), _hits(view, rows), strict=True):
+            document = text_of[hit.chunk.document_id]
+            assert hit.chunk.text == document.text[hit.chunk.start : hit.chunk.end]
+            expected = english(indexed_text(document, hit.chunk))
+            assert sorted(terms_of[row]) == sorted(expected)
+            assert columns.lengths[row] == len(expected)
+            assert abs(float(np.linalg.norm(columns.vectors[row])) - 1) < 1e-3
+        live_rows += len(stored)
+    assert live_rows == view.snapshot.rows_live
+
+
+def _terms_by_row(segment: object) -> list[list[str]]:
+    postings = segment.rows.postings
+    terms: list[list[str]] = [[] for _ in range(len(segment.rows))]
+    names = [postings.term(at) for at in range(len(postings))]
+    assert names == sorted(set(names))
+    for at, name in enumerate(names):
+        part = slice(int(postings.starts[at]), int(postings.starts[at + 1]))
+        rows, counts = postings.rows[part], postings.counts[part]
+        assert len(rows) and (np.diff(rows) > 0).all() and (counts > 0).all()
+        assert rows[0] >= 0 and rows[-1] < len(terms)
+        for row, count in zip(rows.tolist(), counts.tolist(), strict=True):
+            terms[row] += [name.decode()] * count
+    return terms
+
+
+def _hits(view: View, rows: np.ndarray) -> list:
+    from rag.types import Ranking
+
+    return view.hits(Ranking(rows.astype(np.int32), np.zeros(len(rows), np.float32)))
