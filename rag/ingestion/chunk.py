@@ -141,6 +141,7 @@ def _fitting(text: str, sentence: Span, tokens: _Tokens, size: int) -> Iterator[
         if end < sentence.end:
             space = _LAST_WORD.search(text, start, end + 1)
             end = space.start() if space and space.start() > start else end
+            end = start + len(text[start:end].rstrip())
         yield start, end
         start = end
         while start < sentence.end and text[start].isspace():
@@ -221,6 +222,6 @@ def _chunks(document: Document, spans: list[Span]) -> list[Chunk]:
             number += 1
         active = [at for at in active if sections[at].span.end > span.start]
         path = " > ".join(sections[at].title for at in active)
-        page = document.page_at(span.start)
-        chunks.append(Chunk(document.id, span, document.text[span.start : span.end], page, path))
+        first, last = document.page_at(span.start), document.page_at(span.end - 1)
+        chunks.append(Chunk(document.id, span, document.text[span.start : span.end], first, path, last))
     return chunks

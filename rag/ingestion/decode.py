@@ -71,11 +71,15 @@ def _wide_encoding(data: bytes) -> str | None:
 def _guessed(data: bytes, source: str) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(_sample(data)).best()
+    matches = from_bytes(_sample(data))
+    best = matches.best()
     if best is None:
         raise UnreadableDocument(
             f"{source} is text in no encoding that could be recognised: save it as UTF-8 and add it again",
         )
+    for match in matches:
+        if match.encoding == "cp1252" and match.coherence >= best.coherence:
+            best = match  # the one that is likeliest before the text is seen
     return data.decode(best.encoding, errors="replace")
 
 

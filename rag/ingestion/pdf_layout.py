@@ -165,9 +165,12 @@ class Vocabulary:
     def __init__(self, pages: Sequence[Sequence[Line]]) -> None:
         self._words: set[str] = set()
         if any(line.hyphenated for lines in pages for line in lines):
+            broken = False
             for lines in pages:
                 for line in lines:
-                    self._words.update(_WORD.findall(line.text.lower()))
+                    words = _WORD.findall(line.text.lower())
+                    self._words.update(words[broken : len(words) - line.hyphenated])
+                    broken = line.hyphenated
 
     def hyphen(self, before: str, after: str) -> str:
         """Return what goes between two halves: nothing, or the hyphen of a compound."""
