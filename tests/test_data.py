@@ -109,7 +109,13 @@ def test_a_pdf_reads_word_for_word_as_its_source(name: str) -> None:
         lines = loaded.text[page.span.start : page.span.end].splitlines()
         running = (build.COMPANY, source.properties["number"])
         kept = [re.sub(r"^(•|\d\.) ", "", line) for line in lines if not line.startswith(running)]
-        assert squeezed(" ".join(kept)).split() == expected, page.number
+        words = squeezed(" ".join(kept)).replace("twentyfour", "twenty-four")  # see the test below
+        assert words.split() == expected, page.number
+
+
+@pytest.mark.xfail(reason="the document holds no other trace of the hyphen of a number word", strict=True)
+def test_a_number_word_broken_at_its_own_hyphen_keeps_it() -> None:
+    assert "within twenty-four hours and a full report" in document("emergency-plan.pdf").text
 
 
 def test_every_source_question_is_in_the_set() -> None:
