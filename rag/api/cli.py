@@ -405,6 +405,16 @@ def serve(
         serve_engine(engine, settings)
 
 
+@_command(app, "mcp", "rag mcp --index /home/me/.rag")
+def mcp(index: IndexOption = None, encoder: EncoderOption = None, reranker: RerankerOption = None) -> None:
+    """Serve search and answers to an assistant, as MCP tools over standard input and output."""
+    from rag.api.mcp import create_mcp
+
+    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
+    with _engine(settings, reranker=_reranker(settings)) as engine:
+        create_mcp(engine, settings.max_k).run("stdio")
+
+
 def _engine(
     settings: DoorSettings, *, create: bool = False, reranker: Reranker | None = None
 ) -> AbstractContextManager[Engine]:

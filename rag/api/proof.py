@@ -83,7 +83,7 @@ def _own_words(answer: Mapping[str, Any]) -> str:
     text = str(answer["answer"])
     for citation in answer["citations"]:
         quote = " ".join(str(citation.get("quote", "")).split())
-        if quote:
+        if _MARK.search(quote):
             text = text.replace(quote, " ")
     return text
 

@@ -32,6 +32,7 @@ def hit_json(hit: Hit) -> Json:
         "source": hit.source,
         "title": hit.title,
         "page": hit.chunk.page,
+        "last_page": hit.chunk.last_page,
         "section": hit.chunk.section,
         "start": hit.chunk.start,
         "end": hit.chunk.end,

@@ -19,7 +19,20 @@ ANSWER = set(
 )
 ADD = set("indexed unchanged skipped failed chunks chunks_embedded files seconds".split())
 BENCH = set("dataset mode measures queries documents seconds queries_per_second".split())
-COMMANDS = ["add", "search", "ask", "eval", "list", "delete", "compact", "stats", "serve", "verify", "doctor"]
+COMMANDS = [
+    "add",
+    "search",
+    "ask",
+    "eval",
+    "list",
+    "delete",
+    "compact",
+    "stats",
+    "serve",
+    "verify",
+    "doctor",
+    "mcp",
+]
 
 
 def rag(*words: object) -> Result:
