@@ -94,10 +94,11 @@ def _command(
                 return run(**options)
             except BrokenPipeError:
                 raise
-            except (RagError, OSError) as error:
+            except (RagError, OSError, ImportError) as error:
                 from rag.api.show import warn
 
-                warn(f"rag: {error}")
+                known = isinstance(error, RagError | OSError)
+                warn(f"rag: {error}" if known else f"rag: {error}; `rag doctor` says what is missing")
                 if options.get("as_json"):
                     from rag.api.schema import error_json
 

@@ -67,13 +67,13 @@ def _version(name: str) -> str | None:
 
 
 def _encoder(name: str) -> Finding:
-    from rag.index.encoder import resolve_encoder
-    from rag.index.encoder_minilm import MiniLMEncoder
-
     try:
+        from rag.index.encoder import resolve_encoder
+        from rag.index.encoder_minilm import MiniLMEncoder
+
         encoder = resolve_encoder(name or None)
         (vector,) = encoder.encode(["A sentence to try the encoder with."])
-    except RagError as error:
+    except (RagError, ImportError) as error:
         return Finding("encoder", False, str(error))
     mark = encoder.fingerprint
     how = _runtime() if isinstance(encoder, MiniLMEncoder) else type(encoder).__name__
@@ -97,10 +97,10 @@ def _gpu() -> str:
 
 
 def _index(settings: DoorSettings) -> Finding:
-    from rag.index.check import find_problems
-    from rag.pipeline import Engine
-
     try:
+        from rag.index.check import find_problems
+        from rag.pipeline import Engine
+
         with Engine(settings.index, encoder=settings.encoder or None, create=False) as engine:
             with engine.view() as view:
                 problems = find_problems(view)
@@ -109,7 +109,7 @@ def _index(settings: DoorSettings) -> Finding:
                 engine.encoder  # noqa: B018 - it is compared with the index when it is loaded
     except IndexNotFound:
         return Finding("index", True, f"none in {settings.index} yet")
-    except RagError as error:
+    except (RagError, ImportError) as error:
         return Finding("index", False, str(error))
     if problems:
         return Finding("index", False, "; ".join(problems[:5]))

@@ -10,13 +10,16 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
-from rag.eval.report import Evaluation
-from rag.intake import Progress
 from rag.types import AddReport, Answer, Document, Hit, Stats
+
+if TYPE_CHECKING:
+    from rag.eval.report import Evaluation
+    from rag.intake import Progress
 
 WIDEST = 92
 SNIPPET = 240

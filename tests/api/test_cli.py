@@ -268,6 +268,17 @@ def test_what_cannot_work_is_one_line_and_exit_2(index: Path, words: tuple[str, 
     assert not Path("nowhere").exists()
 
 
+def test_a_missing_package_is_one_line_and_doctor_survives_it(
+    index: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "rag.pipeline", None)
+    result = rag("search", "x", "--index", index)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "`rag doctor`" in result.stderr
+    findings = as_json("doctor", "--index", index, exit_code=2)["findings"]
+    assert "rag.pipeline" in findings[-1]["detail"]
+
+
 @pytest.mark.parametrize("words", [("search",), ("search", "x", "--mode", "psychic"), ("dance",)])
 def test_wrong_usage_is_exit_2(words: tuple[str, ...]) -> None:
     assert rag(*words).exit_code == 2
