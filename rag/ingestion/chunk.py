@@ -23,6 +23,7 @@ Offsets = npt.NDArray[np.int32]
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _LAST_WORD = re.compile(r"\s\S*\Z")
+_LONGEST_TOKEN = 100  # characters
 _SMALL = 0.25  # of size_tokens: a section of fewer joins its neighbour
 
 
@@ -93,7 +94,7 @@ class _Tokens:
     """The tokens that a range of characters touches, by bisection."""
 
     def __init__(self, offsets: Offsets) -> None:
-        filled = offsets[offsets[:, 1] > offsets[:, 0]]
+        filled = _shortened(offsets[offsets[:, 1] > offsets[:, 0]])
         self._starts: list[int] = np.maximum.accumulate(filled[:, 0]).tolist()
         self._ends: list[int] = np.maximum.accumulate(filled[:, 1]).tolist()
 
@@ -109,6 +110,17 @@ class _Tokens:
         """Return the greatest offset up to `end` such that [start, offset) touches `size` tokens at most."""
         beyond = self.first(start) + size
         return max(start + 1, min(end, self._starts[beyond])) if beyond < len(self._starts) else end
+
+
+def _shortened(offsets: Offsets) -> Offsets:
+    """Count an endless word, which a tokenizer may take for one unknown token, by its length."""
+    pieces = -(-(offsets[:, 1] - offsets[:, 0]) // _LONGEST_TOKEN)
+    if not len(offsets) or pieces.max() == 1:
+        return offsets
+    within = np.arange(pieces.sum()) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    starts = np.repeat(offsets[:, 0], pieces) + within * _LONGEST_TOKEN
+    ends = np.minimum(starts + _LONGEST_TOKEN, np.repeat(offsets[:, 1], pieces))
+    return np.stack([starts, ends], axis=1).astype(np.int32)
 
 
 def _atoms(document: Document, tokens: _Tokens, size: int) -> Iterator[_Atom]:

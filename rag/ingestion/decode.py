@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import re
 
-from rag.errors import UnreadableDocument
+from rag.errors import DocumentTooLarge, UnreadableDocument
 from rag.ingestion.blocks import clean
 
+MAX_CHARACTERS = 50_000_000
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -27,10 +28,15 @@ def decode(data: bytes, source: str, declared: str | None = None) -> str:
 
     Raises:
         UnreadableDocument: it is empty, or not text.
+        DocumentTooLarge: it has over 50 million characters.
     """
     if not data.strip():
         raise UnreadableDocument(f"{source} is empty: there is nothing to index")
     text = clean(_decoded(data, source, declared).replace("\r\n", "\n").replace("\r", "\n"))
+    if len(text) > MAX_CHARACTERS:
+        raise DocumentTooLarge(
+            f"{source} has {len(text):,} characters, over the limit of {MAX_CHARACTERS:,}: split it"
+        )
     if not text.strip():
         raise UnreadableDocument(f"{source} holds no text, only white space and control characters")
     return text

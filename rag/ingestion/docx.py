@@ -60,7 +60,7 @@ def load_docx(data: bytes, source: str) -> Document:
         raise
     except Exception as error:  # the parsers below raise whatever they meet first
         raise UnreadableDocument(
-            f"{source} is a damaged .docx ({error}): open and save it in Word"
+            f"{source} is a damaged .docx, or a Strict one ({error}): save it as Word Document (.docx)"
         ) from error
     if not text.strip():
         raise UnreadableDocument(f"{source} holds no text: if it shows scanned pages, run OCR first")

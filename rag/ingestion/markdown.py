@@ -13,6 +13,7 @@ from rag.types import Document
 
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?\n)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _PAIR = re.compile(r"^([A-Za-z][\w-]*):[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+_LONGEST_TITLE = 300  # characters; what is longer is cut, and parsed no further
 _MARKUP = re.compile(r"!?\[([^\]]*)\](?:\([^)]*\)|\[[^\]]*\])|<[^>]*>|[*`]+|(?<!\w)_+|_+(?!\w)")
 
 
@@ -53,6 +54,6 @@ def _headings(text: str, start: int, source: str) -> list[Heading]:
     headings = []
     for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
-            title = " ".join(_MARKUP.sub(r"\1", content.content).split())
+            title = " ".join(_MARKUP.sub(r"\1", content.content[:_LONGEST_TITLE]).split())
             headings.append(Heading(int(token.tag[1]), title, line_starts[token.map[0]]))
     return headings

@@ -14,6 +14,7 @@ from typing import Any
 
 from rag.errors import DocumentTooLarge, EncryptedDocument, UnreadableDocument
 from rag.ingestion.blocks import Heading, clean, counted, name_of, nest
+from rag.ingestion.decode import MAX_CHARACTERS
 from rag.ingestion.pdf_layout import (
     Key,
     Part,
@@ -29,7 +30,6 @@ from rag.ingestion.pdf_lines import Line, page_lines
 from rag.types import Document, Page, Span
 
 MAX_PAGES = 20_000
-MAX_CHARACTERS = 50_000_000
 MAX_SECONDS = 300.0
 """The limits of one file. Time is looked at between pages."""
 
@@ -49,8 +49,11 @@ def load_pdf(data: bytes, source: str) -> Document:
     pdf = _opened(data, source)
     with closing(pdf):
         metadata, title = _metadata(pdf)
+        has_form = bool(pdf.get_formtype())
         pages, unread = _read(pdf, source)
     running = furniture(pages)
+    if not any(without(lines, number, running) for number, lines in enumerate(pages, 1)):
+        running = {}  # what would be left is nothing
     kept = [in_reading_order(without(lines, number, running)) for number, lines in enumerate(pages, 1)]
     body = body_height(kept)
     words = Vocabulary(kept)
@@ -68,7 +71,11 @@ def load_pdf(data: bytes, source: str) -> Document:
         pages=page_spans,
         sections=nest(headings, len(text)),
         metadata=metadata,
-        left_out=(*_empty_pages(page_spans, unread), *_running(running)),
+        left_out=(
+            *_empty_pages(page_spans, unread),
+            *_running(running),
+            *(["what is filled into form fields"] if has_form else []),
+        ),
     )
 
 

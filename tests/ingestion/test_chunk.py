@@ -90,6 +90,11 @@ def test_an_endless_word_is_cut_between_tokens() -> None:
     assert {len(chunk.text) for chunk in chunks[:-1]} == {64}
 
 
+def test_an_endless_word_that_is_one_token_is_cut_by_its_length() -> None:
+    chunks = RecursiveChunker(20, 4)(markdown("a" * 9_950))
+    assert [len(chunk.text) for chunk in chunks] == [2000, 2000, 2000, 2000, 1950]
+
+
 def test_sizes_that_cannot_be_are_refused() -> None:
     for size, overlap in ((0, 0), (10, 10), (10, -1)):
         with pytest.raises(ValueError, match="size_tokens"):

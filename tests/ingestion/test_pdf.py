@@ -133,6 +133,11 @@ def test_a_paragraph_goes_on_behind_a_page_break() -> None:
     assert document.page_at(document.text.index("so the meeting") - 1) == 1
 
 
+def test_pages_that_only_repeat_themselves_keep_their_text() -> None:
+    document = made(*[lambda canvas: write(canvas, 72, 700, ["Document 3"])] * 3)
+    assert document.text.split("\n") == ["Document 3"] * 3
+
+
 def test_a_password_is_asked_for() -> None:
     from reportlab.lib.pdfencrypt import StandardEncryption
 
