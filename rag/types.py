@@ -93,8 +93,9 @@ class Document:
 class Chunk:
     """A passage: the characters of `span` in its document, verbatim.
 
-    `page` is where it starts (None where the format has no pages); `section` is
-    the path of headings above its first character, `""` where there is none.
+    `page` is where it starts and `last_page` where it ends (None where the format
+    has no pages); `section` is the path of headings above its first character, `""`
+    where there is none.
     """
 
     document_id: str
@@ -102,6 +103,7 @@ class Chunk:
     text: str
     page: int | None = None
     section: str = ""
+    last_page: int | None = None
 
     @property
     def id(self) -> str:
@@ -117,6 +119,10 @@ class Chunk:
     def end(self) -> int:
         """The offset behind its last character in the document's text."""
         return self.span.end
+
+    def is_on(self, page: int) -> bool:
+        """Whether some of it stands on that page."""
+        return self.page is not None and self.page <= page <= (self.last_page or self.page)
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,17 @@ class Trial:
     right: npt.NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A logistic model of sentences."""
+
+    weights: npt.NDArray[np.float64]
+    bias: float
+
+    def logits(self, trial: Trial) -> npt.NDArray[np.float64]:
+        return trial.measured @ self.weights + self.bias
+
+
 def main() -> None:
     encoder = Remembering(resolve_encoder())
     trials = list(_trials("handbook", [*sorted((HANDBOOK / "handbook").iterdir())], HANDBOOK, encoder))
@@ -71,13 +82,11 @@ def main() -> None:
         trials += _trials("xquad", _collection(xquad), xquad, encoder)
     questions = sorted({trial.question for trial in trials})
     half = set(random.Random(0).sample(questions, len(questions) // 2))
-    weights, bias = _fit([trial for trial in trials if trial.question in half])
-    _report([trial for trial in trials if trial.question not in half], weights, bias)
-    weights, bias = _fit(trials)
-    print(
-        {name: round(float(weight), 2) for name, weight in zip(FEATURES, weights, strict=True)},
-        round(bias, 2),
-    )
+    seen = [trial for trial in trials if trial.question in half]
+    _report([trial for trial in trials if trial.question not in half], *_fit(seen))
+    model, confidence = _fit(trials)
+    print("weights", dict(zip(FEATURES, model.weights.round(2).tolist(), strict=True)))
+    print(f"bias {model.bias:.2f}, confidence slope {confidence[0]:.2f} and shift {confidence[1]:.2f}")
 
 
 def _lines(path: Path) -> list[dict]:
@@ -116,25 +125,21 @@ def _is_right(candidate: Candidate, hit: Hit, gold: list[dict]) -> bool:
     )
 
 
-def _fit(trials: Sequence[Trial]) -> tuple[npt.NDArray[np.float64], float]:
+def _fit(trials: Sequence[Trial]) -> tuple[Model, tuple[float, float]]:
+    """The model of sentences, and the slope and shift that make its best logit that of an answer."""
     measured = np.concatenate([trial.measured for trial in trials])
-    model = LogisticRegression(C=10, max_iter=2000).fit(measured, np.concatenate([t.right for t in trials]))
-    return model.coef_[0], float(model.intercept_[0])
+    right = np.concatenate([trial.right for trial in trials])
+    sentences = LogisticRegression(C=10, max_iter=2000).fit(measured, right)
+    model = Model(sentences.coef_[0], float(sentences.intercept_[0]))
+    best = np.array([model.logits(trial).max() for trial in trials])
+    answers = LogisticRegression(C=1e6).fit(best[:, None], [trial.answerable for trial in trials])
+    return model, (float(answers.coef_[0, 0]), float(answers.intercept_[0]))
 
 
-def _fit_confidence(
-    trials: Sequence[Trial], weights: npt.NDArray[np.float64], bias: float
-) -> tuple[float, float]:
-    """The slope and shift that turn the best sentence's logit into that of being answerable."""
-    best = np.array([(trial.measured @ weights + bias).max() for trial in trials])
-    model = LogisticRegression(C=1e6).fit(best[:, None], [trial.answerable for trial in trials])
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
-
-
-def _report(trials: Sequence[Trial], weights: npt.NDArray[np.float64], bias: float) -> None:
-    logits = [trial.measured @ weights + bias for trial in trials]
+def _report(trials: Sequence[Trial], model: Model, confidence_of: tuple[float, float]) -> None:
+    logits = [model.logits(trial) for trial in trials]
     answerable = np.array([trial.answerable for trial in trials])
-    slope, shift = _fit_confidence(trials, weights, bias)
+    slope, shift = confidence_of
     confidence = 1 / (1 + np.exp(-(slope * np.array([each.max() for each in logits]) + shift)))
     firsts = [
         trial.right[np.argsort(-each, kind="stable")[:3]]

@@ -6,7 +6,7 @@ knowledge that a question carries is used, and only that:
 
 1. `reference_context_ids`: each id is a place; a hit finds it by being that chunk.
 2. `documents` with characters or a page: each entry is a place; a hit finds it by
-   sharing a character with it, or where only a page is given, by starting on that page.
+   sharing a character with it, or where only a page is given, by standing, if only in part, on that page.
 3. `reference_contexts`: each text is a place; a hit finds it by holding it or by lying
    inside it, white space taken as equal.
 4. `documents` with neither: each is a place; any hit from that document finds it.
@@ -67,7 +67,7 @@ class PlaceMeasure:
         place, discount log2(position + 1), the first `cutoff` positions, over that of all
         places in front. So saying a thing twice gains nothing, and a long chunk that holds
         two places is worth two short ones.
-    PageSuccess: 1 where a hit starts on a gold page of a gold document, else 0.
+    PageSuccess: 1 where a hit stands on a gold page of a gold document, else 0.
     """
 
     name: str
@@ -168,7 +168,7 @@ def _page_success(hits: Sequence[Hit], question: Question) -> float | None:
     paged = [place for place in question.documents if place.page is not None]
     if not paged or question.answerable is False:
         return None
-    return float(any(_starts_on(place, hit) for hit in hits for place in paged))
+    return float(any(_is_on_page(place, hit) for hit in hits for place in paged))
 
 
 def _is_chunk(chunk_id: str, hit: Hit) -> bool:
@@ -177,13 +177,14 @@ def _is_chunk(chunk_id: str, hit: Hit) -> bool:
 
 def _reaches(place: Place, hit: Hit) -> bool:
     if place.span is None and place.page is not None:
-        return _starts_on(place, hit)
+        return _is_on_page(place, hit)
     inside = place.is_in(hit.source, hit.chunk.document_id)
     return inside and (place.span is None or place.span.overlaps(hit.chunk.span))
 
 
-def _starts_on(place: Place, hit: Hit) -> bool:
-    return hit.chunk.page == place.page and place.is_in(hit.source, hit.chunk.document_id)
+def _is_on_page(place: Place, hit: Hit) -> bool:
+    on_page = place.page is not None and hit.chunk.is_on(place.page)
+    return on_page and place.is_in(hit.source, hit.chunk.document_id)
 
 
 def _shares_text(gold: str, hit: Hit) -> bool:

@@ -36,6 +36,9 @@ NEARLY = 0.5
 SAME = 0.95
 """Two candidates whose vectors are this close say the same."""
 
+CELLS = " | "
+"""What stands between the cells of a row of a table."""
+
 FEWEST_WORDS = 3
 """A shorter line is a heading or a cell, which proves nothing by itself."""
 
@@ -72,14 +75,25 @@ class Candidate:
     """A sentence that may stand in an answer.
 
     `start` and `end` are in its document; `context` is the place, from 0, of the
-    hit it came with; `before` is the sentence in front of it.
+    hit it came with; `before` is the sentence in front of it, and of a row of a
+    table its first row, which names the columns.
     """
 
     text: str
     start: int
     end: int
     context: int
-    before: str
+    before: Candidate | None = None
+
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a table."""
+        return CELLS in self.text
+
+    @property
+    def columns(self) -> Candidate | None:
+        """The row that names the columns of this one, None where it is no row, or that row itself."""
+        return self.before if self.is_row and self.before and self.before.is_row else None
 
 
 def extractive(
@@ -114,15 +128,17 @@ def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
     seen: set[str] = set()
     candidates = []
     for context, hit in enumerate(hits):
-        before = ""
+        before = None
         for span in sentence_spans(hit.chunk.text):
             text = hit.chunk.text[span.start : span.end]
+            start = hit.chunk.start + span.start
+            candidate = Candidate(text, start, start + len(text), context, before)
+            if not (candidate.is_row and before and before.is_row):
+                before = candidate
             known = " ".join(text.casefold().split())
             if known not in seen and not text.endswith("?") and len(text.split()) >= FEWEST_WORDS:
                 seen.add(known)
-                start = hit.chunk.start + span.start
-                candidates.append(Candidate(text, start, start + len(text), context, before))
-            before = text
+                candidates.append(candidate)
     return candidates
 
 
@@ -138,12 +154,12 @@ def features(
     """
     above = [f"{hit.title}\n{hit.chunk.section}" for hit in hits]
     (wanted,) = encoder.encode([question], query=True)
-    vectors = encoder.encode([f"{above[each.context]}\n{each.text}" for each in candidates])
+    vectors = encoder.encode([f"{above[each.context]}\n{_with_columns(each)}" for each in candidates])
     asked = set(analyze(question)) - set(analyze(QUESTION_WORDS))
     held = [set(analyze(each.text)) & asked for each in candidates]
     headings = [set(analyze(text)) & asked for text in above]
     wider = [
-        terms | headings[each.context] | (set(analyze(each.before)) & asked)
+        terms | headings[each.context] | (set(analyze(each.before.text if each.before else "")) & asked)
         for terms, each in zip(held, candidates, strict=True)
     ]
     weight = _rarity(asked, held)
@@ -155,6 +171,11 @@ def features(
         _kinds(question, candidates),
     )
     return np.stack([np.asarray(column, np.float32) for column in columns], axis=1), vectors
+
+
+def _with_columns(candidate: Candidate) -> str:
+    """The text of a candidate; that of a row below the row that names the columns."""
+    return f"{candidate.columns.text}\n{candidate.text}" if candidate.columns else candidate.text
 
 
 def _rarity(asked: set[str], held: Sequence[set[str]]) -> dict[str, float]:
@@ -189,16 +210,23 @@ def _choose(likelihood: Scores, vectors: Vectors, most: int) -> list[int]:
 
 
 def _compose(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], confidence: float) -> Answer:
-    """An answer of the chosen sentences: the best one's document first, each document in its own order."""
+    """An answer of the chosen sentences: the best one's document first, each document in its own order.
+
+    A row of a table brings the row that names its columns.
+    """
     documents = list(dict.fromkeys(hits[candidate.context].chunk.document_id for candidate in chosen))
-    ordered = sorted(
-        chosen, key=lambda one: (documents.index(hits[one.context].chunk.document_id), one.start)
-    )
+    quoted = {
+        (documents.index(hits[one.context].chunk.document_id), one.start): one
+        for candidate in chosen
+        for one in (candidate.columns, candidate)
+        if one is not None
+    }
+    ordered = [quoted[place] for place in sorted(quoted)]
     citations = [_citation(number, hits[one.context], one) for number, one in enumerate(ordered, start=1)]
     sentences = [Sentence(each.quote, (each.number,), supported=True, support=1.0) for each in citations]
     return Answer(
         question=question,
-        text=" ".join(f"{' '.join(each.quote.split())} [{each.number}]" for each in citations),
+        text=_joined(ordered),
         sentences=tuple(sentences),
         citations=tuple(citations),
         contexts=tuple(hits),
@@ -206,6 +234,15 @@ def _compose(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], co
         confidence=confidence,
         model="extractive",
     )
+
+
+def _joined(ordered: Sequence[Candidate]) -> str:
+    """The sentences with their marks, each row of a table on a line of its own."""
+    text = ""
+    for number, one in enumerate(ordered, start=1):
+        gap = "" if not text else "\n" if one.is_row or ordered[number - 2].is_row else " "
+        text += f"{gap}{' '.join(one.text.split())} [{number}]"
+    return text
 
 
 def _citation(number: int, hit: Hit, candidate: Candidate) -> Citation:
