@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+import rag
 from rag.api.settings import DoorSettings, read_settings
 from rag.errors import InputError, RagError
 
@@ -28,7 +29,6 @@ CANNOT_WORK = 2
 Returned = TypeVar("Returned")
 
 app = typer.Typer(
-    help="Answers over your documents, every sentence proven by an exact span.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -72,6 +72,21 @@ WhereOption = Annotated[
         "--where", metavar="FIELD=VALUE", help="A condition (also != >= <= > <), or a filter in JSON."
     ),
 ]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rag {rag.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Answers over your documents, every sentence proven by an exact span."""
 
 
 def main() -> None:

@@ -148,7 +148,7 @@ class Screen:
         """Print the metrics with their intervals, then their means by kind of question."""
         against = ["difference"] if baseline else []
         rows = [
-            [name, _decimal(each.mean), f"{_decimal(each.low)} - {_decimal(each.high)}", str(each.n)]
+            [name, _decimal(each.mean), _interval(each.low, each.high), str(each.n)]
             + [_decimal(each.mean - baseline.get(name, math.nan), "+.3f") for _ in against]
             for name, each in found.summary.items()
         ]
@@ -184,6 +184,10 @@ def _place(title: str, page: int | None, section: str) -> str:
 
 def _decimal(value: float, form: str = ".3f") -> str:
     return "-" if math.isnan(value) else format(value, form)
+
+
+def _interval(low: float, high: float) -> str:
+    return "-" if math.isnan(low) else f"{low:.3f} - {high:.3f}"
 
 
 def _deleted(chunks: int) -> str:

@@ -93,6 +93,14 @@ def test_errors_are_problems(client: TestClient, path: str, body: dict[str, obje
     assert problem.keys() >= {"type", "title", "detail"}
 
 
+@pytest.mark.parametrize(
+    "body", ['{"query": "\\ud800 x"}', '{"query": "x", "where": {"a": "\\ud800"}}', "{", "[]", "\x00"]
+)
+def test_a_body_that_is_no_request_is_a_problem_and_no_failure(client: TestClient, body: str) -> None:
+    response = client.post("/v1/search", content=body, headers={"content-type": "application/json"})
+    assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
+
+
 def test_a_body_without_a_length_is_bounded_too(client: TestClient) -> None:
     def endless() -> Iterator[bytes]:
         for _ in range(100):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from rag import __version__
 from rag.api.cli import app
 
 HIT = set("rank score chunk_id document_id source title page section start end text scores".split())
@@ -289,6 +290,10 @@ def test_help_has_an_example(command: str) -> None:
     result = rag(*command.split(), "--help")
     assert result.exit_code == 0
     assert f"Example: rag {'ask' if command == 'verify' else command}" in result.stdout
+
+
+def test_the_version_is_the_packages() -> None:
+    assert rag("--version").stdout == f"rag {__version__}\n"
 
 
 def test_the_module_runs_and_imports_nothing_heavy() -> None:
