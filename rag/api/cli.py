@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 import functools
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import rag
+from rag.api.command import (
+    CANNOT_WORK,
+    FAILED_INPUTS,
+    EncoderOption,
+    IndexOption,
+    JsonOption,
+    NoRerankOption,
+    RerankerOption,
+    WhereOption,
+    command,
+    print_json,
+)
 from rag.api.settings import DoorSettings, read_settings
-from rag.errors import InputError, RagError
+from rag.errors import InputError
 
 if TYPE_CHECKING:
     from rag.api.show import Screen
     from rag.pipeline import Engine
     from rag.protocols import Reranker
-
-FAILED_INPUTS = 1
-CANNOT_WORK = 2
-
-Returned = TypeVar("Returned")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -55,25 +60,6 @@ class BenchMode(StrEnum):
     ALL = "all"
 
 
-IndexOption = Annotated[
-    Path | None, typer.Option("--index", metavar="DIR", help="The index's folder (.rag).")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
-EncoderOption = Annotated[
-    str | None, typer.Option("--encoder", metavar="NAME", help="A model's name or folder.")
-]
-RerankerOption = Annotated[
-    str | None, typer.Option("--reranker", metavar="NAME", help="A cross-encoder's name or folder.")
-]
-NoRerankOption = Annotated[bool, typer.Option("--no-rerank", help="Leave the reranker out.")]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", metavar="FIELD=VALUE", help="A condition (also != >= <= > <), or a filter in JSON."
-    ),
-]
-
-
 def _say_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"rag {rag.__version__}")
@@ -97,36 +83,7 @@ def main() -> None:
     app(prog_name="rag")
 
 
-def _command(
-    group: typer.Typer, name: str, example: str
-) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
-    """Make a function a command whose errors are one readable line, and whose help ends in an example."""
-
-    def register(run: Callable[..., Returned]) -> Callable[..., Returned]:
-        @functools.wraps(run)
-        def guarded(**options: Any) -> Returned:
-            try:
-                return run(**options)
-            except BrokenPipeError:
-                raise
-            except (RagError, OSError, ImportError) as error:
-                from rag.api.show import warn
-
-                known = isinstance(error, RagError | OSError)
-                warn(f"rag: {error}" if known else f"rag: {error}; `rag doctor` says what is missing")
-                if options.get("as_json"):
-                    from rag.api.schema import error_json
-
-                    _print_json(error_json(error))
-                raise typer.Exit(CANNOT_WORK) from error
-
-        group.command(name, epilog=f"Example: {example}")(guarded)
-        return guarded
-
-    return register
-
-
-@_command(app, "add", "rag add docs/ --metadata team=hr")
+@command(app, "add", "rag add docs/ --metadata team=hr")
 def add(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders.")],
     index: IndexOption = None,
@@ -152,14 +109,14 @@ def add(
     with _engine(settings, create=True) as engine, progress_bar() as progress:
         report = engine.add(paths, metadata=fields, progress=progress)
     if as_json:
-        _print_json(add_json(report))
+        print_json(add_json(report))
     else:
         _screen().added(report)
     if report.failed:
         raise typer.Exit(FAILED_INPUTS)
 
 
-@_command(app, "search", 'rag search "parental leave" -k 5 --where team=hr --where "year>=2020"')
+@command(app, "search", 'rag search "parental leave" -k 5 --where team=hr --where "year>=2020"')
 def search(
     query: Annotated[str, typer.Argument(help="A question or some words.")],
     k: Annotated[int, typer.Option("-k", help="How many passages at most.")] = 10,
@@ -184,12 +141,12 @@ def search(
         done = time.perf_counter()
     if as_json:
         timings = {"open": 1e3 * (started - opened), "search": 1e3 * (done - started)}
-        _print_json(search_json(query, hits, timings))
+        print_json(search_json(query, hits, timings))
     else:
         _screen().hits(hits)
 
 
-@_command(app, "ask", 'rag ask "How long is parental leave?"')
+@command(app, "ask", 'rag ask "How long is parental leave?"')
 def ask(
     question: Annotated[str, typer.Argument(help="The question.")],
     k: Annotated[int, typer.Option("-k", help="How many passages the answer is made from.")] = 10,
@@ -209,12 +166,12 @@ def ask(
     with _engine(settings, reranker=None if no_rerank else _reranker(settings)) as engine:
         answer = engine.ask(question, k=k, where=conditions)
     if as_json:
-        _print_json(answer_json(answer))
+        print_json(answer_json(answer))
     else:
         _screen().answer(answer)
 
 
-@_command(app, "list", "rag list --json")
+@command(app, "list", "rag list --json")
 def list_documents(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """List the documents of the index with their ids."""
     from rag.api.schema import document_json
@@ -222,12 +179,12 @@ def list_documents(index: IndexOption = None, as_json: JsonOption = False) -> No
     with _engine(read_settings({"index": index})) as engine:
         documents = engine.documents()
     if as_json:
-        _print_json({"documents": [document_json(document) for document in documents]})
+        print_json({"documents": [document_json(document) for document in documents]})
     else:
         _screen().documents(documents)
 
 
-@_command(app, "delete", "rag delete 3f2a91c07b44 && rag compact")
+@command(app, "delete", "rag delete 3f2a91c07b44 && rag compact")
 def delete(
     documents: Annotated[
         list[str], typer.Argument(metavar="ID...", help="Ids, their first 8 or more characters, or files.")
@@ -243,12 +200,12 @@ def delete(
         found = list(dict.fromkeys(find_document(name, held).id for name in documents))
         engine.delete(found)
     if as_json:
-        _print_json({"deleted": found})
+        print_json({"deleted": found})
     else:
         _screen().line(f"{len(found)} deleted")
 
 
-@_command(app, "compact", "rag compact")
+@command(app, "compact", "rag compact")
 def compact(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Merge the index into one segment, and wipe what was deleted from the disk."""
     from rag.api.show import size
@@ -258,12 +215,12 @@ def compact(index: IndexOption = None, as_json: JsonOption = False) -> None:
         engine.compact()
         after = engine.stats().bytes
     if as_json:
-        _print_json({"bytes_before": before, "bytes": after})
+        print_json({"bytes_before": before, "bytes": after})
     else:
         _screen().line(f"{size(before)} -> {size(after)}")
 
 
-@_command(app, "stats", "rag stats --json")
+@command(app, "stats", "rag stats --json")
 def stats(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """Say how large the index is, and how it was made."""
     from rag.api.schema import stats_json
@@ -271,12 +228,12 @@ def stats(index: IndexOption = None, as_json: JsonOption = False) -> None:
     with _engine(read_settings({"index": index})) as engine:
         found = engine.stats()
     if as_json:
-        _print_json(stats_json(found))
+        print_json(stats_json(found))
     else:
         _screen().stats(found)
 
 
-@_command(app, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json")
+@command(app, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json")
 def verify(
     answer: Annotated[
         Path, typer.Argument(metavar="ANSWER.json", help="What `rag ask --json` printed; - reads it.")
@@ -294,7 +251,7 @@ def verify(
         verdicts = check_answer(claimed, engine.document)
     proven = all(verdict.proven for verdict in verdicts)
     if as_json:
-        _print_json({"proven": proven, "verdicts": [verdict.json() for verdict in verdicts]})
+        print_json({"proven": proven, "verdicts": [verdict.json() for verdict in verdicts]})
     else:
         screen = _screen()
         for verdict in verdicts:
@@ -304,7 +261,7 @@ def verify(
         raise typer.Exit(FAILED_INPUTS)
 
 
-@_command(app, "doctor", "rag doctor")
+@command(app, "doctor", "rag doctor")
 def doctor(index: IndexOption = None, encoder: EncoderOption = None, as_json: JsonOption = False) -> None:
     """Look whether all that is needed is here, and whether the index is whole."""
     from rag.api.doctor import examine
@@ -312,7 +269,7 @@ def doctor(index: IndexOption = None, encoder: EncoderOption = None, as_json: Js
     findings = list(examine(read_settings({"index": index, "encoder": encoder})))
     healthy = all(finding.good for finding in findings)
     if as_json:
-        _print_json({"ok": healthy, "findings": [finding.json() for finding in findings]})
+        print_json({"ok": healthy, "findings": [finding.json() for finding in findings]})
     else:
         for finding in findings:
             _screen().verdict(finding.good, f"{finding.name:<9}", finding.detail)
@@ -320,7 +277,7 @@ def doctor(index: IndexOption = None, encoder: EncoderOption = None, as_json: Js
         raise typer.Exit(CANNOT_WORK)
 
 
-@_command(app, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
+@command(app, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
 def evaluate(
     questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
     metrics: Annotated[
@@ -349,14 +306,14 @@ def evaluate(
         report = functools.partial(progress, "questions") if progress else None
         found = run_evaluation(engine, questions, metrics=names, out=out, k=k, progress=report)
     if as_json:
-        _print_json(evaluation_json(found, means))
+        print_json(evaluation_json(found, means))
     else:
         _screen().evaluation(found, means)
     if found.counts["failed"]:
         raise typer.Exit(FAILED_INPUTS)
 
 
-@_command(bench, "retrieval", "rag bench retrieval beir/scifact --mode all")
+@command(bench, "retrieval", "rag bench retrieval beir/scifact --mode all")
 def bench_retrieval(
     folder: Annotated[
         Path, typer.Argument(metavar="BEIR_FOLDER", help="corpus.jsonl, queries.jsonl, qrels/.")
@@ -391,7 +348,7 @@ def bench_retrieval(
         )
     if as_json:
         listed = [result.json() for result in results]
-        _print_json({"benchmarks": listed} if mode is BenchMode.ALL else listed[0])
+        print_json({"benchmarks": listed} if mode is BenchMode.ALL else listed[0])
         return
     names = list(results[0].measures)
     rows = [
@@ -403,7 +360,7 @@ def bench_retrieval(
     screen.table(["mode", *names, "queries/s"], rows)
 
 
-@_command(app, "serve", "rag serve --port 8080")
+@command(app, "serve", "rag serve --port 8080")
 def serve(
     index: IndexOption = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on (127.0.0.1).")] = None,
@@ -421,7 +378,7 @@ def serve(
         serve_engine(engine, settings)
 
 
-@_command(app, "mcp", "rag mcp --index /home/me/.rag")
+@command(app, "mcp", "rag mcp --index /home/me/.rag")
 def mcp(index: IndexOption = None, encoder: EncoderOption = None, reranker: RerankerOption = None) -> None:
     """Serve search and answers to an assistant, as MCP tools over standard input and output."""
     from rag.api.mcp import create_mcp
@@ -451,7 +408,3 @@ def _screen() -> Screen:
     from rag.api.show import Screen
 
     return Screen()
-
-
-def _print_json(value: Mapping[str, object]) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
