@@ -24,7 +24,7 @@ def _direction(word: str, dimension: int) -> Vectors:
 class HashingEncoder:
     """Implements Encoder and Tokenizer; `embedded` counts the texts that were encoded, queries left out."""
 
-    max_tokens = 64
+    max_tokens = 512
 
     def __init__(self, dimension: int = 24, name: str = "hashing") -> None:
         self.fingerprint = Fingerprint(name, "1", dimension)
@@ -35,10 +35,10 @@ class HashingEncoder:
             self.embedded += len(texts)
         dimension = self.fingerprint.dimension
         vectors = np.zeros((len(texts), dimension), np.float32)
-        for vector, text in zip(vectors, texts, strict=True):
-            vector[0] = 1e-3
+        vectors[:, 0] = 1e-3
+        for at, text in enumerate(texts):
             for word in re.findall(r"\w+", text.lower()):
-                vector += _direction(word, dimension)
+                vectors[at] += _direction(word, dimension)
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
     def token_offsets(self, text: str) -> npt.NDArray[np.int32]:

@@ -72,11 +72,14 @@ class Store:
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
         """A connection of one's own, kept for the next who asks."""
-        connection = self._take_idle() or connect(self._database)
+        connection = self._take_idle()
         try:
+            if connection is None:
+                connection = connect(self._database)
             yield connection
         except sqlite3.DatabaseError as error:
-            connection.close()
+            if connection is not None:
+                connection.close()
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 raise IndexLocked(f"{self._database} is locked by another process; try again") from error
             damaged = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -87,7 +90,8 @@ class Store:
             )
             raise IndexCorrupt(f"{self._database}: {error}; {advice}") from error
         except BaseException:
-            connection.close()
+            if connection is not None:
+                connection.close()
             raise
         self._put_back(connection)
 

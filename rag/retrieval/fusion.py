@@ -57,6 +57,8 @@ def reciprocal_rank(constant: int = 60) -> Fusion:
     Source: G. V. Cormack, C. L. A. Clarke and S. Buettcher, Reciprocal Rank Fusion
     outperforms Condorcet and individual Rank Learning Methods, SIGIR 2009.
     """
+    if constant < 1:
+        raise ValueError(f"constant is 1 or more, not {constant}")
 
     def part(leg: Leg) -> Scores:
         return np.where(leg.ranks > 0, 1 / (constant + leg.ranks), 0)

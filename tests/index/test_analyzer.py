@@ -27,9 +27,10 @@ LUCENE = {
 
 # Pairs of M. F. Porter's published vocabulary, with the departures of his own program (Lucene's too).
 PORTER = (
-    "caresses caress ponies poni ties ti cats cat feed feed agreed agre plastered plaster bled bled motoring motor "
-    "sing sing conflated conflat troubled troubl sized size hopping hop tanned tan falling fall hissing hiss fizzed "
-    "fizz failing fail filing file happy happi sky sky relational relat conditional condit rational ration "
+    "caresses caress ponies poni ties ti cats cat feed feed agreed agre plastered plaster bled bled "
+    "motoring motor sing sing conflated conflat troubled troubl sized size hopping hop tanned tan "
+    "falling fall hissing hiss fizzed fizz failing fail filing file happy happi sky sky "
+    "relational relat conditional condit rational ration "
     "valenci valenc digitizer digit operator oper feudalism feudal decisiveness decis hopefulness hope "
     "formaliti formal triplicate triplic formative form formalize formal electrical electr goodness good "
     "revival reviv allowance allow inference infer adjustable adjust effective effect bowdlerize bowdler "

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import HashingEncoder, document
+from fakes import HashingEncoder
 from harness import check_consistent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -39,7 +39,8 @@ FIELDS += [
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=3)
 SCALAR = st.one_of(
-    st.none(), st.booleans(), st.integers(-3, 3), st.sampled_from([0.5, -1.0, 2.0, 1e300, 2**53 + 1, 0.1]), TEXT,
+    st.none(), st.booleans(), st.integers(-3, 3), TEXT,
+    st.sampled_from([0.5, -1.0, 2.0, 1e300, 2**53 + 1, 0.1]),
     st.sampled_from(["a", "b", "1", "true", "null", ""]),
 )  # fmt: skip
 METADATA = st.dictionaries(
@@ -111,7 +112,7 @@ def field_matches(metadata: Mapping[str, object], name: str, wanted: object) -> 
 
     for operator, target in wanted.items():
         passed = {
-            "$eq": lambda t: equals(t),
+            "$eq": equals,
             "$ne": lambda t: not equals(t),
             "$in": lambda t: any(equals(each) for each in t),
             "$nin": lambda t: not any(equals(each) for each in t),
@@ -149,7 +150,7 @@ def passing(table: sqlite3.Connection, collection: list[Mapping[str, object]], w
     return [number for (number,) in rows]
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(collection=st.lists(METADATA, min_size=1, max_size=8), where=FILTER)
 def test_means_what_mongodb_documents(
     table: sqlite3.Connection, collection: list[Mapping[str, object]], where: Filter
@@ -235,14 +236,48 @@ CYCLE: dict[str, object] = {}
 CYCLE["$and"] = [CYCLE]
 
 NO_FILTERS = [
-    [], "", "team", 0, [{"a": 1}], {1: 2}, {None: 1}, {"$where": "1"}, {"$and": []}, {"$or": {}}, {"$and": [1]},
-    {"$not": {"a": 1}}, {"a": {}}, {"a": {"$gtt": 1}}, {"a": {"b": 1}}, {"a": {"$gt": None}}, {"a": {"$gt": True}},
-    {"a": [1]}, {"a": {"$in": "ab"}}, {"a": {"$in": [[1]]}}, {"a": {"$nin": 1}}, {"a": {"$exists": 1}},
-    {"a": {"$not": 1}}, {"a": {"$not": {}}}, {"a": object()}, {"a": float("nan")}, {"a": {"$lt": float("inf")}},
-    {"a": "\0"}, {"a": "\ud800"}, {"a": {"$in": ["\ud800"]}}, {"\ud800": 1}, {"a": b"x"}, {"a": {1: 2}}, CYCLE,
-    deep(100_000, "$and"), deep(3_000, "$nor"), deep(400, "$or"), deep_not(100_000), deep_not(2_000),
-    {"$or": [{"a": at} for at in range(50_000)]}, {f"f{at}": at for at in range(40_000)},
-]  # fmt: skip
+    [],
+    "",
+    "team",
+    0,
+    [{"a": 1}],
+    {1: 2},
+    {None: 1},
+    {"$where": "1"},
+    {"$and": []},
+    {"$or": {}},
+    {"$and": [1]},
+    {"$not": {"a": 1}},
+    {"a": {}},
+    {"a": {"$gtt": 1}},
+    {"a": {"b": 1}},
+    {"a": {"$gt": None}},
+    {"a": {"$gt": True}},
+    {"a": [1]},
+    {"a": {"$in": "ab"}},
+    {"a": {"$in": [[1]]}},
+    {"a": {"$nin": 1}},
+    {"a": {"$exists": 1}},
+    {"a": {"$not": 1}},
+    {"a": {"$not": {}}},
+    {"a": object()},
+    {"a": float("nan")},
+    {"a": {"$lt": float("inf")}},
+    {"a": "\0"},
+    {"a": "\ud800"},
+    {"a": {"$in": ["\ud800"]}},
+    {"\ud800": 1},
+    {"a": b"x"},
+    {"a": {1: 2}},
+    CYCLE,
+    deep(100_000, "$and"),
+    deep(3_000, "$nor"),
+    deep(400, "$or"),
+    deep_not(100_000),
+    deep_not(2_000),
+    {"$or": [{"a": at} for at in range(50_000)]},
+    {f"f{at}": at for at in range(40_000)},
+]
 
 
 @pytest.mark.parametrize("where", NO_FILTERS, ids=range(len(NO_FILTERS)))
