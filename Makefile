@@ -32,7 +32,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet -c constraints.txt -e '.[dev,onnx,torch]'
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,mcp,onnx,torch]'
 	@touch $@
 
 clean:
