@@ -144,7 +144,10 @@ class Intake:
             return
         document = self._tried(source, known, "parse", lambda: load_bytes(data, source))
         if document is not None:
-            self._take(replace(document, metadata={**document.metadata, **metadata}), stamp)
+            # What was said of a file holds for its next version: access rules are metadata.
+            before = self._writer.held(known.entry.document_id) if known and known.entry.document_id else None
+            kept = before.metadata if before else {}
+            self._take(replace(document, metadata={**kept, **document.metadata, **metadata}), stamp)
 
     def _take_document(self, document: Document) -> None:
         """Take a Document that was handed in; what its source says twice in one run is no version of it."""

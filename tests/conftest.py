@@ -17,8 +17,12 @@ def encoder() -> HashingEncoder:
 
 
 @pytest.fixture
-def open_engine(tmp_path: Path, encoder: HashingEncoder) -> Iterator[Callable[..., Engine]]:
+def open_engine(
+    tmp_path: Path, encoder: HashingEncoder, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Engine]]:
     """Opens engines over the index at `tmp_path/index`, and closes them all behind the test."""
+    # Half the time of these tests was waiting for the disk, and none of them cuts the power.
+    monkeypatch.setattr("os.fsync", lambda descriptor: None)
     engines: list[Engine] = []
 
     def opened(**options: object) -> Engine:

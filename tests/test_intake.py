@@ -83,6 +83,23 @@ def test_metadata_alone_embeds_nothing(open_engine: Open, folder: Path, encoder:
     assert len(engine.search("word", where={"more": {"$exists": True}})) == 1
 
 
+def test_a_new_version_keeps_the_access_rules_of_the_old(open_engine: Open, folder: Path) -> None:
+    path = write(folder / "a.txt", "The old word.")
+    write(folder / "b.txt", "Another word.")
+    engine = open_engine()
+    engine.add(path, metadata={"secret": True, "year": 2023})
+    engine.add(folder / "b.txt")
+    write(path, "The new word.")
+    engine.add(folder)
+    assert {hit.chunk.text for hit in engine.search("word", where={"secret": {"$ne": True}})} == {
+        "Another word."
+    }
+    assert [hit.chunk.text for hit in engine.search("word", where={"secret": True})] == ["The new word."]
+    write(path, "The newest word.")
+    engine.add(path, metadata={"year": 2024})
+    assert [each.metadata for each in engine.documents()] == [{"secret": True, "year": 2024}, {}]
+
+
 def test_metadata_that_is_none_is_refused_before_anything_is_read(open_engine: Open, folder: Path) -> None:
     write(folder / "a.txt", "A word.")
     engine = open_engine()
