@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from stat import S_ISREG
 from typing import TypeAlias, TypeVar
 
@@ -51,10 +52,16 @@ def inputs(source: Source | Iterable[Source]) -> list[Path | Document]:
     return [each for part in source for each in inputs(part)]
 
 
-def indexed_text(document: Document, chunk: Chunk) -> str:
-    """What a chunk is found by: its title and headings above its own text."""
+def headings(document: Document, chunk: Chunk) -> str:
+    """What stands above a chunk where it is indexed: its file's name, its title and its section."""
     section = "" if chunk.section == document.title else chunk.section.removeprefix(f"{document.title} > ")
-    return "\n".join(part for part in (document.title, section, chunk.text) if part)
+    return "\n".join(part for part in (file_words(document.source), document.title, section) if part)
+
+
+def file_words(source: str) -> str:
+    """The words of a file's name, which often say what nothing inside it does; `""` of other sources."""
+    path = PurePath(source)
+    return re.sub(r"[\W_]+", " ", path.stem).strip() if path.suffix else ""
 
 
 class Intake:
@@ -66,15 +73,19 @@ class Intake:
         view: Callable[[], AbstractContextManager[View]],
         encoder: Callable[[], Encoder],
         chunker: Callable[[], Chunker],
+        shorten: Callable[[str], str],
         progress: Progress,
     ):
         self._writer = writer
         self._view = view
         self._encoder = encoder
         self._chunker = chunker
+        self._shorten = shorten
+        self._shortened: dict[str, str] = {}
         self._progress = progress
         self._entries: list[LedgerEntry] = []
         self._known: list[Known] = []
+        self._metadata: dict[str, Metadata] = {}
         self._id_of: dict[str, str] = {}
         self._pending: dict[str, _Pending] = {}
         self._chunks = 0
@@ -192,7 +203,7 @@ class Intake:
             self._pass_over(source, Status.FAILED, reason, known, None)
             return
         if changed:
-            self._writer.set_metadata(document_id, {**held.metadata, **metadata})
+            self._metadata[document_id] = {**held.metadata, **metadata}
         status = Status.UNCHANGED if same and not changed else Status.INDEXED
         reason = "metadata changed" if changed else "" if same else f"same bytes as {held.source}"
         self._record(LedgerEntry(source, status, reason, document_id, held.chunks), known, stamp)
@@ -252,18 +263,26 @@ class Intake:
 
     def _flush(self) -> None:
         """Embed and commit what is pending, together with its lines of the ledger."""
-        if not self._pending and not self._known:
+        if not self._pending and not self._known and not self._metadata:
             return
         prepared = self._embed(list(self._pending.values()))
         fingerprint = self._encoder().fingerprint if prepared else None
         with self._timed("index"):
-            self._writer.add(prepared, self._known, fingerprint)
+            self._writer.add(prepared, self._known, self._metadata, fingerprint)
         self._pending.clear()
         self._known.clear()
+        self._metadata.clear()
+
+    def _indexed_text(self, document: Document, chunk: Chunk) -> str:
+        """What a chunk is found by: as much of its headings as the encoder has room for, and its text."""
+        above = headings(document, chunk)
+        if above not in self._shortened:
+            self._shortened[above] = self._shorten(above)
+        return f"{self._shortened[above]}\n{chunk.text}".lstrip()
 
     def _embed(self, pending: Sequence[_Pending]) -> list[Prepared]:
         """Give each chunk its vector; a text that the index has a vector of is not embedded again."""
-        texts = [[indexed_text(each.document, chunk) for chunk in each.chunks] for each in pending]
+        texts = [[self._indexed_text(each.document, chunk) for chunk in each.chunks] for each in pending]
         text_of = {content_key(text): text for part in texts for text in part}
         with self._timed("embed"):
             with self._view() as view:

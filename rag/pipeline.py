@@ -88,11 +88,11 @@ class Engine:
             EncoderMismatch: The index was made with another.
         """
         with self._encoder_lock:
-            if self._encoder is None:
-                encoder = resolve_encoder(self._wanted_encoder)
-                self._store.check_encoder(encoder.fingerprint)
-                self._encoder = encoder
-            return self._encoder
+            encoder = self._encoder or resolve_encoder(self._wanted_encoder)
+            # Each time: an index that was empty may meanwhile have been filled by another.
+            self._store.check_encoder(encoder.fingerprint)
+            self._encoder = encoder
+            return encoder
 
     def add(
         self,
@@ -119,7 +119,12 @@ class Engine:
         items = inputs(source)
         with self._store.writer() as writer:
             intake = Intake(
-                writer, self._store.view, lambda: self.encoder, self._cutter, progress or _no_progress
+                writer,
+                self._store.view,
+                lambda: self.encoder,
+                self._cutter,
+                self._fit_above_chunk,
+                progress or _no_progress,
             )
             return intake.run(items, metadata or {})
 
@@ -256,8 +261,21 @@ class Engine:
         if self._chunker is None:
             settings, encoder = self._store.settings, self.encoder
             offsets = encoder.token_offsets if isinstance(encoder, Tokenizer) else word_offsets
+            if isinstance(encoder, Tokenizer) and settings.size_tokens > encoder.max_tokens:
+                raise InputError(
+                    f"chunks of {settings.size_tokens} tokens are more than the {encoder.max_tokens} that "
+                    f"{encoder.fingerprint.name} sees; make the index with a smaller size_tokens"
+                )
             self._chunker = RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
         return self._chunker
+
+    def _fit_above_chunk(self, headings: str) -> str:
+        """As much of a chunk's headings as the encoder sees together with a chunk of full size."""
+        if not isinstance(self.encoder, Tokenizer):
+            return headings
+        room = self.encoder.max_tokens - self._store.settings.size_tokens
+        offsets = self.encoder.token_offsets(headings)
+        return headings if len(offsets) <= room else headings[: offsets[room - 1][1] if room > 0 else 0]
 
 
 def _placed(citation: Citation, view: View) -> Citation:

@@ -30,7 +30,8 @@ CREATE TABLE texts (
 ) WITHOUT ROWID;
 CREATE TABLE chunks (
   segment INTEGER NOT NULL, row INTEGER NOT NULL, document INTEGER NOT NULL,
-  start INTEGER NOT NULL, end INTEGER NOT NULL, page INTEGER, section TEXT NOT NULL, content BLOB NOT NULL,
+  start INTEGER NOT NULL, end INTEGER NOT NULL, page INTEGER, section TEXT NOT NULL,
+  last_page INTEGER, content BLOB NOT NULL,
   PRIMARY KEY (segment, row)
 ) WITHOUT ROWID;
 CREATE INDEX chunks_document ON chunks (document);

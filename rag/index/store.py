@@ -145,7 +145,7 @@ class Store:
         """The size of the index at its last commit."""
         with self.view() as view, self._connection() as connection:
             snapshot = view.snapshot
-            documents = sum(1 for _ in view.documents())
+            documents = view.documents_total
             fingerprint = read_meta(connection, "fingerprint")
         return Stats(
             documents=documents,

@@ -105,6 +105,7 @@ class View:
         self.snapshot = snapshot
         self._settings = settings
         self._analyze = analyze
+        self._last_bm25: tuple[str, list[Scores]] | None = None
 
     @property
     def commit(self) -> int:
@@ -123,7 +124,7 @@ class View:
         return self._merged(
             [
                 self._best_lexical(scores, k, mask)
-                for scores, mask in zip(self._bm25(query), allowed, strict=True)
+                for scores, mask in zip(self._bm25_of(query), allowed, strict=True)
             ],
             k,
         )
@@ -156,7 +157,7 @@ class View:
 
     def lexical_scores(self, query: str, rows: Rows) -> Scores:
         """The BM25 score of each of `rows`, 0 where it shares no term with the query."""
-        scores = list(self._bm25(query))
+        scores = self._bm25_of(query)
         return self._gather(rows, lambda at, local: scores[at][local])
 
     def dense_scores(self, vector: Vectors, rows: Rows) -> Scores:
@@ -173,14 +174,14 @@ class View:
 
     def hits(self, ranking: Ranking) -> list[Hit]:
         """The chunks behind a ranking, ranked from 1 in its order."""
-        columns = "d.number, d.id, d.source, d.title, c.start, c.end, c.page, c.section"
+        columns = "d.number, d.id, d.source, d.title, c.start, c.end, c.page, c.section, c.last_page"
         hits = []
         for rank, (row, score) in enumerate(
             zip(self._chunk_rows(columns, ranking.rows), ranking.scores.tolist(), strict=True), start=1
         ):
-            number, document_id, source, title, start, end, page, section = row
+            number, document_id, source, title, start, end, page, section, last_page = row
             text = read_text(self._connection, number, start, end)
-            chunk = Chunk(document_id, Span(start, end), text, page, section)
+            chunk = Chunk(document_id, Span(start, end), text, page, section, last_page)
             hits.append(Hit(rank, score, chunk, source, title, LegScores()))
         return hits
 
@@ -200,6 +201,12 @@ class View:
         """
         return read_place(self._connection, document_id, offset)
 
+    @property
+    def documents_total(self) -> int:
+        """How many documents there are."""
+        (total,) = self._connection.execute("SELECT count(*) FROM documents").fetchone()
+        return int(total)
+
     def documents(self) -> Iterator[Document]:
         """Every document in the order of its source, without its text and pages."""
         return read_documents(self._connection)
@@ -215,6 +222,12 @@ class View:
             if place is not None:
                 found[key] = np.array(segments[place[0]].rows.vectors[place[1]])
         return found
+
+    def _bm25_of(self, query: str) -> list[Scores]:
+        """The score of every row by segment, kept for the next who asks of the same query."""
+        if self._last_bm25 is None or self._last_bm25[0] != query:
+            self._last_bm25 = query, list(self._bm25(query))
+        return self._last_bm25[1]
 
     def _bm25(self, query: str) -> Iterator[Scores]:
         """The score of every row, segment by segment; rows without a query term have 0."""

@@ -38,7 +38,7 @@ from rag.index.documents import (
 from rag.index.files import remove_folder
 from rag.index.segment import Columns, GraphPlan, Segment, write_segment
 from rag.index.view import read_segments
-from rag.types import Fingerprint, Metadata, Settings
+from rag.types import Chunk, Fingerprint, Metadata, Settings
 
 ALIKE_SEGMENTS = 8
 """So many segments of about the same size are merged into one."""
@@ -69,12 +69,17 @@ class Writer:
         return read_held(self._connection, document_id)
 
     def add(
-        self, documents: Sequence[Prepared], known: Sequence[Known], fingerprint: Fingerprint | None
+        self,
+        documents: Sequence[Prepared],
+        known: Sequence[Known],
+        metadata: Mapping[str, Metadata],
+        fingerprint: Fingerprint | None,
     ) -> int:
         """Commit documents with what became of their sources, and return the commit's number.
 
         A document of the same id, and one that no source stands for any more, goes in
-        the same commit. `fingerprint` is that of the vectors, None where there are none.
+        the same commit. `metadata` is what documents of the index get in the place of
+        theirs, by id; `fingerprint` is that of the vectors, None where there are none.
         """
         (next_number,) = self._connection.execute(
             "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'next_number'"
@@ -95,12 +100,15 @@ class Writer:
                 remove_document(self._connection, each.document.id)
                 insert_document(self._connection, number, segment, each)
             self._connection.executemany(
-                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
-                    (segment, row, number, chunk.start, chunk.end, chunk.page, chunk.section, key)
+                    (segment, row, number, *_place(by_number[number].chunks[at]), by_number[number].keys[at])
                     for row, (_, number, at) in enumerate(rows)
-                    for chunk, key in [(by_number[number].chunks[at], by_number[number].keys[at])]
                 ),
+            )
+            self._connection.executemany(
+                "UPDATE documents SET metadata = ? WHERE id = ?",
+                [(metadata_json(fields), document_id) for document_id, fields in metadata.items()],
             )
             write_ledger(self._connection, known)
             write_meta(self._connection, "next_number", str(numbers.stop))
@@ -117,14 +125,6 @@ class Writer:
                 f"{self._folder} was meanwhile written to by another encoder: {known}, not {fingerprint}; "
                 "open the index again with that one, or add to a new index"
             )
-
-    def set_metadata(self, document_id: str, metadata: Metadata) -> int:
-        """Commit new metadata of one document."""
-        with transaction(self._connection, "IMMEDIATE"):
-            self._connection.execute(
-                "UPDATE documents SET metadata = ? WHERE id = ?", (metadata_json(metadata), document_id)
-            )
-            return record_commit(self._connection, "metadata")
 
     def delete(self, document_ids: Sequence[str]) -> int:
         """Commit the removal of documents and of their sources from the ledger."""
@@ -184,7 +184,7 @@ class Writer:
         with transaction(self._connection, "IMMEDIATE"):
             segment = self._name(written, len(places)) if written else 0
             self._connection.executemany(
-                "INSERT INTO chunks SELECT ?, ?, document, start, end, page, section, content "
+                "INSERT INTO chunks SELECT ?, ?, document, start, end, page, section, last_page, content "
                 "FROM chunks WHERE segment = ? AND row = ?",
                 ((segment, row, old, old_row) for row, (_, old, old_row) in enumerate(places)),
             )
@@ -216,6 +216,10 @@ class Writer:
             (written[0], rows, written[1]),
         ).fetchone()
         return int(number)
+
+
+def _place(chunk: Chunk) -> tuple[int, int, int | None, str, int | None]:
+    return chunk.start, chunk.end, chunk.page, chunk.section, chunk.last_page
 
 
 def _columns(rows: Sequence[tuple[str, int, int]], documents: Mapping[int, Prepared]) -> Columns:
