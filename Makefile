@@ -9,8 +9,11 @@ INDEX ?= .rag
 .PHONY: demo test lint bench clean
 
 demo: $(VENV)/.installed
-	@$(BIN)/python -m rag add data/handbook --index $(INDEX)
-	@$(BIN)/python data/demo.py --index $(INDEX)
+	@$(BIN)/rag add data/handbook --index $(INDEX)
+	@while read -r question; do \
+		printf '\n> %s\n\n' "$$question"; \
+		$(BIN)/rag ask "$$question" --index $(INDEX); \
+	done < data/demo_questions.txt
 
 test: lint
 	$(BIN)/python -m pytest -n 2

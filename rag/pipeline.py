@@ -50,6 +50,7 @@ class Engine:
         settings: How a new index is made. An index knows its own: leave this out to open one.
 
     Raises:
+        InputError: `path` is an address, not a folder.
         IndexNotFound: There is no index, and `create` is false, or the folder holds other files.
         IndexFormatError: The index has a newer format, or other settings.
         IndexCorrupt: The index is damaged.
@@ -66,6 +67,8 @@ class Engine:
         settings: Settings | None = None,
         create: bool = True,
     ):
+        if "://" in os.fspath(path):
+            raise InputError(f"{path}: an index is a folder here; servers such as Qdrant are not spoken to yet")
         self._store = Store(Path(path), settings, create=create)
         self._wanted_encoder = encoder
         self._encoder: Encoder | None = None

@@ -147,3 +147,8 @@ def test_a_reranker_has_the_last_word(open_engine: Open, folder: Path) -> None:
     with_it, without = (engine.search("notice period ferry", rerank=flag) for flag in (True, False))
     assert all(hit.scores.rerank is not None for hit in with_it)
     assert all(hit.scores.rerank is None for hit in without)
+
+
+def test_an_address_is_no_folder() -> None:
+    with pytest.raises(InputError, match="Qdrant"):
+        rag.open("qdrant://localhost:6333/name")
