@@ -11,17 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from stat import S_ISREG
 from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from rag.errors import DocumentTooLarge, InputError, UnreadableDocument, UnsupportedFormat
+from rag.errors import InputError, UnsupportedFormat
 from rag.index.analyzer import english
 from rag.index.documents import Held, Known, Prepared, content_key, digest, is_storable, metadata_json
 from rag.index.view import View
 from rag.index.writer import Writer
-from rag.ingestion.load import LOADERS, MAX_BYTES, find_files, load_bytes
+from rag.ingestion.load import find_files, load_bytes, read_bytes
 from rag.protocols import Chunker, Encoder
 from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status
 
@@ -139,7 +138,7 @@ class Intake:
         stamp = self._tried(source, known, "read", lambda: _stamp(path))
         if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known, metadata)):
             return
-        data = self._tried(source, known, "read", lambda: _read(path, source))
+        data = self._tried(source, known, "read", lambda: read_bytes(path))
         if data is None:
             return
         document_id = hashlib.sha256(data).hexdigest()
@@ -325,20 +324,6 @@ def _source_of(path: Path) -> str:
     except (OSError, RuntimeError):  # a link that leads to itself; opening it will say so
         path = path.absolute()
     return str(path).encode(errors="backslashreplace").decode()
-
-
-def _read(path: Path, source: str) -> bytes:
-    """The bytes of a file, once it is known that a loader would take them and that reading them ends."""
-    if path.suffix.lower() not in LOADERS:
-        load_bytes(b"", source)
-    status = path.stat()
-    if not S_ISREG(status.st_mode):
-        raise UnreadableDocument(f"{source} is not a regular file; give files, or folders of files")
-    if status.st_size > MAX_BYTES:
-        raise DocumentTooLarge(
-            f"{source} has {status.st_size:,} bytes, over the limit of {MAX_BYTES:,}; split it"
-        )
-    return path.read_bytes()
 
 
 def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:

@@ -9,7 +9,7 @@ is either a soft wrap or the end of a block, and the text does not say which. Tw
   wider than that, or short ones, and so keeps its newlines as breaks.
 
 Well-kept splitters were tried: sentencex (fast, good) aborts on U+2028 and is native code; pysbd,
-segtok and syntok are unkept, and slow. Hence these rules.
+segtok and syntok are unkept. Hence these rules.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from harness import check_consistent
 
 from rag import intake
 from rag.errors import EncoderNotFound, InputError
+from rag.ingestion.load import LOADERS
 from rag.pipeline import Engine
 from rag.types import AddReport, Chunk, Document, Span, Status, Vectors
 
@@ -235,7 +236,7 @@ def test_a_loader_that_breaks_is_the_fault_of_its_file(
 
     engine = open_engine()
     with monkeypatch.context() as patched:
-        patched.setitem(intake.LOADERS, ".md", broken)
+        patched.setitem(LOADERS, ".md", broken)
         report = engine.add(folder)
     assert statuses(report) == {"a.txt": "indexed", "b.md": "failed"}
     assert "too deep" in report.failed[0].reason

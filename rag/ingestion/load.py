@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from stat import S_ISREG
 
 from rag.errors import DocumentTooLarge, UnreadableDocument, UnsupportedFormat
 from rag.ingestion.docx import load_docx
@@ -40,24 +41,33 @@ def load(source: Path | str, *, max_bytes: int = MAX_BYTES) -> Document:
         UnreadableDocument: it is missing, empty, damaged, or not what its suffix says.
         EncryptedDocument: it needs a password.
     """
-    path = Path(source)
-    _loader(str(path))
+    return load_bytes(read_bytes(Path(source), max_bytes=max_bytes), str(source))
+
+
+def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
+    """Read a file that some loader reads: a regular one of a known suffix and of no more than `max_bytes`.
+
+    Raises:
+        UnsupportedFormat: no loader reads files of this suffix.
+        DocumentTooLarge: it is over `max_bytes`.
+        UnreadableDocument: it is missing, no regular file, or may not be opened.
+    """
+    name = str(path).encode(errors="backslashreplace").decode()  # an error is text, whatever the name holds
+    _loader(name)
     try:
-        if not path.is_file():
-            raise UnreadableDocument(
-                f"{path} is not a file: give the path of a file, or find_files() of a folder"
-            )
-        size = path.stat().st_size
-        if size > max_bytes:
-            raise DocumentTooLarge(
-                f"{path} has {size:,} bytes, over the limit of {max_bytes:,}: split it, or raise max_bytes"
-            )
-        data = path.read_bytes()
+        status = path.stat()
+        regular = S_ISREG(status.st_mode)  # reading another kind may never end
+        data = path.read_bytes() if regular and status.st_size <= max_bytes else b""
     except (OSError, ValueError) as error:
-        if isinstance(error, UnreadableDocument | DocumentTooLarge):
-            raise
-        raise UnreadableDocument(f"{path} cannot be opened: {error}") from error
-    return load_bytes(data, str(path))
+        raise UnreadableDocument(f"{name} cannot be opened: {error}") from error
+    if not regular:
+        raise UnreadableDocument(f"{name} is not a regular file: give files, or find_files() of a folder")
+    if status.st_size > max_bytes:
+        raise DocumentTooLarge(
+            f"{name} has {status.st_size:,} bytes, over the limit of {max_bytes:,}: "
+            "split it, or raise max_bytes"
+        )
+    return data
 
 
 def load_bytes(data: bytes, source: str) -> Document:

@@ -26,7 +26,8 @@ from rag.ingestion.pdf_layout import (
     parts_of,
     without,
 )
-from rag.ingestion.pdf_lines import Line, page_lines
+from rag.ingestion.pdf_lines import Line, bottom_and_top, page_lines
+from rag.ingestion.pdf_tables import with_heads
 from rag.types import Document, Page, Span
 
 MAX_PAGES = 20_000
@@ -50,11 +51,13 @@ def load_pdf(data: bytes, source: str) -> Document:
     with closing(pdf):
         metadata, title = _metadata(pdf)
         has_form = bool(pdf.get_formtype())
-        pages, unread = _read(pdf, source)
-    running = furniture(pages)
+        pages, sheets, unread = _read(pdf, source)
+    running = furniture(pages, sheets)
     if not any(without(lines, number, running) for number, lines in enumerate(pages, 1)):
         running = {}  # what would be left is nothing
-    kept = [in_reading_order(without(lines, number, running)) for number, lines in enumerate(pages, 1)]
+    kept = [
+        with_heads(in_reading_order(without(lines, number, running))) for number, lines in enumerate(pages, 1)
+    ]
     body = body_height(kept)
     words = Vocabulary(kept)
     parts = [part for number, lines in enumerate(kept, 1) for part in parts_of(lines, number, body, words)]
@@ -114,20 +117,21 @@ def _metadata(pdf: Any) -> tuple[dict[str, str], str]:
     return {key: value for key, value in metadata.items() if value}, title if named else ""
 
 
-def _read(pdf: Any, source: str) -> tuple[list[list[Line]], set[int]]:
-    """Return the lines of each page, and the numbers of the pages that pdfium refuses."""
+def _read(pdf: Any, source: str) -> tuple[list[list[Line]], list[tuple[float, float]], set[int]]:
+    """Return the lines of each page, its bottom and top, and the numbers of those that pdfium refuses."""
     from pypdfium2 import PdfiumError
 
     pages: list[list[Line]] = []
+    sheets: list[tuple[float, float]] = []
     unread: set[int] = set()
     characters = 0
     deadline = time.monotonic() + MAX_SECONDS
     for index in range(len(pdf)):
         try:
             with closing(pdf[index]) as page, closing(page.get_textpage()) as text_page:
-                lines = page_lines(page, text_page)
+                lines, sheet = page_lines(page, text_page), bottom_and_top(page)
         except PdfiumError:
-            lines = []
+            lines, sheet = [], (0.0, 0.0)
             unread.add(index + 1)
         characters += sum(len(line.text) for line in lines)
         if characters > MAX_CHARACTERS:
@@ -139,7 +143,8 @@ def _read(pdf: Any, source: str) -> tuple[list[list[Line]], set[int]]:
                 f"{source} took over {MAX_SECONDS:.0f} s to read {index + 1} of {len(pdf)} pages: split it",
             )
         pages.append(lines)
-    return pages, unread
+        sheets.append(sheet)
+    return pages, sheets, unread
 
 
 def _across_pages(parts: Sequence[Part]) -> list[Part]:

@@ -22,8 +22,17 @@ _STICKS_TO_LAST = re.compile(r"[)%]+")
 _CURRENCY = re.compile(r"(?<=[\d)%—]) (?=[$€£¥] ?[\d(—])")
 _PAGE_NUMBER = re.compile(r"\W*(?:page )?#(?: (?:of|/) #|/#)?\W*", re.IGNORECASE)
 _EDGE_LINES = 3  # a running header or footer is among the outermost lines of its page
+_MARGIN = 0.07  # of the height of a page, above and below, where hardly anything but running lines stands
 _COLUMN_STEP = 60  # points from one column's left edge to the next, at least
 _LONGEST_HEADING = 120
+_GAP = 1.25  # leadings from a line that ends a sentence to the next, at least, where a paragraph begins
+_WIDE_GAP = 1.5  # the same behind any other line, where the second may only begin with a raised mark
+_ENDS = ".:;!?)\"'”’"
+_TENS = frozenset("twenty thirty forty fifty sixty seventy eighty ninety".split())
+_UNITS = frozenset(
+    "one two three four five six seven eight nine "
+    "first second third fourth fifth sixth seventh eighth ninth".split()
+)
 
 
 Key: TypeAlias = tuple[str, int]
@@ -42,16 +51,26 @@ class Part:
     continues: bool = False
 
 
-def furniture(pages: Sequence[Sequence[Line]]) -> dict[Key, list[str]]:
+def furniture(pages: Sequence[Sequence[Line]], sheets: Sequence[tuple[float, float]]) -> dict[Key, list[str]]:
     """Find what stands at the same place at the edge of many pages, digits aside.
+
+    `sheets` are the bottom and the top of each page. Of two pages, both must have it, no larger than
+    their text, in the margin: elsewhere twice is no rule yet.
 
     Returns the key of each such line, with the texts that it took.
     """
+    few = len(pages) < 3
+    body = body_height(pages) if few else 0.0
     seen: dict[Key, list[str]] = {}
-    for page, lines in enumerate(pages, 1):
-        for key, text in {key: line.text for line, key in _edges(lines, page)}.items():
+    for page, (lines, sheet) in enumerate(zip(pages, sheets, strict=True), 1):
+        edges = [
+            (key, line.text)
+            for line, key in _edges(lines, page)
+            if not few or (line.height < 1.05 * body and _in_margin(line, sheet))
+        ]
+        for key, text in dict(edges).items():
             seen.setdefault(key, []).append(text)
-    least = max(3, len(pages) // 10)
+    least = 2 if few else max(3, len(pages) // 10)
     return {key: texts for key, texts in seen.items() if len(texts) >= least}
 
 
@@ -70,6 +89,12 @@ def _edges(lines: Sequence[Line], page: int) -> Iterator[tuple[Line, Key]]:
                 yield line, ("#", int(number.group()[:9]) - page if number else 0)
             elif any(map(str.isalpha, masked)) and (place == 0 or not line.cells):
                 yield line, (masked, round(line.bottom / 4))
+
+
+def _in_margin(line: Line, sheet: tuple[float, float]) -> bool:
+    bottom, top = sheet
+    margin = _MARGIN * (top - bottom)
+    return line.bottom + line.height < bottom + margin or line.bottom > top - margin
 
 
 def is_page_number(text: str) -> bool:
@@ -122,6 +147,7 @@ def _rejoined(line: Line, cells: list[Line]) -> Line:
         right=cells[-1].right,
         hyphenated=ends,
         cells=tuple(cells) if len(cells) > 1 else (),
+        loose=(),
     )
 
 
@@ -179,7 +205,7 @@ class Vocabulary:
         if not first or second is None or not after[0].isalpha():
             return "-"
         head, tail = first[-1], second.group()
-        if f"{head}-{tail}" in self._words:
+        if f"{head}-{tail}" in self._words or (head in _TENS and tail in _UNITS):
             return "-"
         if head + tail in self._words:
             return ""
@@ -192,19 +218,22 @@ def parts_of(lines: Sequence[Line], page: int, body: float, vocabulary: Vocabula
     margins = _Margins(lines)
     parts: list[Part] = []
     previous: Line | None = None
-    first_left = 0.0
+    first_left = leading = 0.0
     for line in lines:
         heading = _heading_size(line, body)
         text = _row(line.cells) if line.cells else line.text
-        if previous is not None and _continues(previous, line, margins, first_left, parts[-1].size, heading):
+        if previous is not None and _continues(
+            previous, line, margins, first_left, leading or margins.leading(line), parts[-1].size, heading
+        ):
             last = parts[-1]
+            leading = max(leading, previous.bottom - line.bottom)
             glue = vocabulary.hyphen(previous.text, text) if previous.hyphenated else " "
             parts[-1] = replace(last, text=f"{last.text}{glue}{text}", size=last.size if heading else 0.0)
         else:
             if previous is not None and previous.hyphenated:
                 parts[-1] = replace(parts[-1], text=parts[-1].text + "-")
             parts.append(Part(text, page, heading))
-            first_left = line.left
+            first_left, leading = line.left, 0.0
         previous = line
     if previous is not None and previous.hyphenated:
         parts[-1] = replace(parts[-1], text=parts[-1].text + "-")
@@ -215,7 +244,8 @@ def _row(cells: Sequence[Line]) -> str:
     row: list[str] = []
     for cell in cells:
         if row and (
-            _STICKS_TO_NEXT.fullmatch(row[-1].rpartition(" ")[2]) or _STICKS_TO_LAST.fullmatch(cell.text)
+            (_STICKS_TO_NEXT.fullmatch(row[-1].rpartition(" ")[2]) and not cell.text[0].isalpha())
+            or _STICKS_TO_LAST.fullmatch(cell.text)
         ):
             row[-1] += " " + cell.text
         else:
@@ -224,7 +254,7 @@ def _row(cells: Sequence[Line]) -> str:
 
 
 class _Margins:
-    """How far to the right the lines reach that start in the same column."""
+    """How far to the right the lines reach that start in the same column, and how far apart they are."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
         lefts = Counter(round(line.left) for line in lines if line.height)
@@ -235,6 +265,7 @@ class _Margins:
             if number == 0 or left - common[number - 1] > _COLUMN_STEP
         ]
         self._rights = [0.0] * (len(self._lefts) + 1)
+        self._leadings = _leadings(lines)
         for line in lines:
             if line.height:
                 column = self._column(line)
@@ -246,16 +277,32 @@ class _Margins:
     def right(self, line: Line) -> float:
         return self._rights[self._column(line)]
 
+    def leading(self, line: Line) -> float:
+        """Return the commonest distance between two lines of this height, or 0 where none is common."""
+        return self._leadings.get(round(line.height), 0.0)
+
+
+def _leadings(lines: Sequence[Line]) -> dict[int, float]:
+    steps: dict[int, Counter[float]] = {}
+    for previous, line in pairwise(lines):
+        height, step = round(line.height), round(previous.bottom - line.bottom, 1)
+        prose = not (previous.cells or line.cells) and round(previous.height) == height
+        if prose and 0.6 * line.height < step < 1.75 * line.height:
+            steps.setdefault(height, Counter())[step] += 1
+    commonest = {height: counts.most_common(1)[0] for height, counts in steps.items()}
+    return {height: step for height, (step, count) in commonest.items() if count >= 3}
+
 
 def _continues(
     previous: Line,
     line: Line,
     margins: _Margins,
     first_left: float,
+    leading: float,
     previous_heading: float,
     heading: float,
 ) -> bool:
-    """Whether `line` goes on with the block that `previous` stands in."""
+    """Whether `line` goes on with the block that `previous` stands in, whose lines are `leading` apart."""
     if previous.hyphenated:
         return True
     if previous.cells or line.cells or not previous.height or not line.height or _ITEM.match(line.text):
@@ -269,15 +316,21 @@ def _continues(
         return False
     if previous_heading and heading:
         return step < 1.5 * line.height and previous.bold == line.bold
+    if line.bold and not previous.bold and not previous_heading and previous.text[-1] in ".:;!?":
+        return False
     wide = previous.right - previous.left
     lower = line.text[0].islower() and previous.text[-1] not in ".:;!?" and wide > 15 * line.height
     indented = line.left > previous.left + 0.8 * line.height and line.left > first_left + 0.8 * line.height
     if indented and not _ITEM.match(previous.text):
         return lower and step < 1.4 * line.height
+    if lower:
+        return True
+    if leading and step > (_GAP if previous.text[-1] in _ENDS else _WIDE_GAP) * leading:
+        return False
     word = line.text.split(" ", 1)[0]
     advance = (line.right - line.left) / max(1, len(line.text))
     full = previous.right + (len(word) + 1) * advance > margins.right(previous) - 0.5 * line.height
-    return lower or (full and wide > 8 * line.height)
+    return full and wide > 8 * line.height
 
 
 def _heading_size(line: Line, body: float) -> float:

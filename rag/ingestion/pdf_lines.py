@@ -20,14 +20,16 @@ _HYPHENATED = "\ufffe"  # how pdfium writes a hyphen at the end of a line, newli
 _WIDE = 0.52  # width of a line over height x characters; prose has about 0.43
 _CELL_GAP = 1.1  # line heights between two cells, at least, where one begins or ends in a figure
 _PROSE_GAP = 2.0  # the same between words, which justified lines set far apart, too
+_LOOSE_GAP = 0.7  # the same where the rows of a table have one below
 _SAMPLES = 6  # lines of a page to look at for a gutter
 
 
 class Line(NamedTuple):
     """A line, or one column's part of it; in points, `bottom` upwards, (0, 0, 0, 0) where unknown.
 
-    `cells` are the parts between wide gaps, with the left edge of each; `hyphenated` says that its
-    last word goes on in the next line.
+    `cells` are the parts between wide gaps; `loose` are more of them, between gaps that are as wide
+    as between cells only where they stand over one. `hyphenated` says that its last word goes on in
+    the next line.
     """
 
     text: str
@@ -38,12 +40,22 @@ class Line(NamedTuple):
     hyphenated: bool = False
     bold: bool = False
     cells: tuple[Line, ...] = ()
+    loose: tuple[Line, ...] = ()
 
 
 def page_lines(page: Any, text_page: Any) -> list[Line]:
     """Read the lines of a pypdfium2 page in the order of its content."""
     reader = _Reader(page, text_page)
     return list(reader.lines())
+
+
+def bottom_and_top(page: Any) -> tuple[float, float]:
+    """Return where a pypdfium2 page begins and ends, on the scale of `Line.bottom`."""
+    left, bottom, right, top = page.get_bbox()
+    ends: tuple[float, float] = ((bottom, top), (-right, -left), (-top, -bottom), (left, right))[
+        page.get_rotation() // 90
+    ]
+    return ends
 
 
 class _Reader:
@@ -135,21 +147,32 @@ class _Reader:
         """
         end = _BREAK.search(self._text, start)
         raw = self._text[start : end.start() if end else len(self._text)].rstrip()
-        cells: list[Line] = []
-        cell_start, cell_left = 0, line.left
+        gaps: list[tuple[int, int, float, float, bool]] = []
         for space in _SPACES.finditer(raw):
             before, after = self._measure(start + space.start() - 1), self._measure(start + space.end())
-            beside = raw[space.start() - 1] + raw[space.end()]
-            gap = prose_gap if beside.isalpha() or beside[0] in ".,;:" else _CELL_GAP
-            if before and after and abs(after[0] - before[1]) > gap * line.height:
-                cells.append(self._cell(line, raw[cell_start : space.start()], cell_left, before[1]))
-                cell_start, cell_left = space.end(), after[0]
-        if not cells:
-            return line
-        cells.append(
-            self._cell(line, raw[cell_start:], cell_left, line.right)._replace(hyphenated=line.hyphenated)
-        )
-        return line._replace(cells=tuple(cell for cell in cells if cell.text))
+            gap = abs(after[0] - before[1]) if before and after else 0.0
+            if before and after and gap > _LOOSE_GAP * line.height:
+                beside = raw[space.start() - 1] + raw[space.end()]
+                prose = beside.isalpha() or beside[0] in ".,;:"
+                wide = gap > (prose_gap if prose else _CELL_GAP) * line.height
+                gaps.append((space.start(), space.end(), before[1], after[0], wide))
+        cells = self._cells(line, raw, [gap for gap in gaps if gap[-1]])
+        loose = () if len(cells) > len(gaps) else self._cells(line, raw, gaps)
+        return line._replace(cells=cells, loose=loose)
+
+    def _cells(
+        self, line: Line, raw: str, gaps: list[tuple[int, int, float, float, bool]]
+    ) -> tuple[Line, ...]:
+        """Split a line at gaps: the end and the start of the cells beside, as offsets and in points."""
+        if not gaps:
+            return ()
+        cells: list[Line] = []
+        start, left = 0, line.left
+        for end, following, right, next_left, _ in gaps:
+            cells.append(self._cell(line, raw[start:end], left, right))
+            start, left = following, next_left
+        cells.append(self._cell(line, raw[start:], left, line.right)._replace(hyphenated=line.hyphenated))
+        return tuple(cell for cell in cells if cell.text)
 
     def _cell(self, line: Line, raw: str, left: float, right: float) -> Line:
         return Line(" ".join(clean(raw).split()), left, right, line.bottom, line.height)

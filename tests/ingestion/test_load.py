@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from hashlib import sha256
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import DocumentTooLarge, InputError, UnreadableDocument, UnsupportedFormat
-from rag.ingestion.load import LOADERS, find_files, load, load_bytes
+from rag.ingestion.load import LOADERS, find_files, load, load_bytes, read_bytes
 from rag.types import Document
 
 
@@ -57,6 +58,20 @@ def test_files_that_cannot_be_read_say_why(tmp_path: Path) -> None:
     for missing in ("none.txt", "bad\0name.txt"):
         with pytest.raises(UnreadableDocument):
             load(str(tmp_path / missing))
+
+
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "folder.txt").mkdir()
+    for name in ("pipe.txt", "folder.txt"):
+        with pytest.raises(UnreadableDocument, match="regular"):
+            read_bytes(tmp_path / name)
+
+
+def test_a_name_that_is_no_text_is_named_all_the_same(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        read_bytes(tmp_path / "\udcff.txt")
+    assert "udcff.txt" in str(caught.value).encode().decode()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-32", "cp1252"])

@@ -59,6 +59,36 @@ def test_a_compound_that_the_document_knows_keeps_its_hyphen() -> None:
     assert "as cost-effective as" in made(lambda canvas: write(canvas, 72, 700, lines)).text
 
 
+def test_a_number_word_keeps_the_hyphen_at_which_its_line_ends() -> None:
+    lines = [
+        "A first report goes to the authority of the coast on the very day, or else within twenty-",
+        "four hours of the accident.",
+    ]
+    assert "within twenty-four hours" in made(lambda canvas: write(canvas, 72, 700, lines)).text
+
+
+@pytest.mark.parametrize(("gap", "paragraphs"), [(12, 1), (14, 1), (18, 2)])
+def test_a_gap_ends_a_paragraph_whose_last_line_is_full(gap: float, paragraphs: int) -> None:
+    first, second = [*PROSE[:2], PROSE[2].replace("end of it,", "end of it.")], ["The meeting closed."]
+
+    def draw(canvas: Any) -> None:
+        write(canvas, 72, 700, first)
+        write(canvas, 72, 700 - 12 * 2 - gap, second)
+
+    assert len(made(draw).text.split("\n")) == paragraphs
+
+
+def test_a_bold_line_smaller_than_the_text_stands_alone() -> None:
+    full = "So the meeting closed in the evening, and everyone went home to think about it all."
+
+    def draw(canvas: Any) -> None:
+        write(canvas, 72, 700, [*PROSE[:2], full])
+        write(canvas, 72, 664, ["What came of it later"], "Helvetica-Bold", 9.3)
+        write(canvas, 72, 652, PROSE)
+
+    assert made(draw).text.split("\n")[1:] == ["What came of it later", JOINED]
+
+
 @pytest.mark.parametrize("interleaved", [False, True])
 def test_the_left_column_is_read_before_the_right(interleaved: bool) -> None:
     left = [f"left column line {n} with several words" for n in range(14)]
@@ -101,6 +131,82 @@ def test_headers_footers_and_empty_pages_are_named() -> None:
         "page numbers on 4 pages",
         "running header or footer 'ACME Annual Report 2020' on 4 pages",
     )
+
+
+def test_of_two_pages_only_the_margins_are_looked_at() -> None:
+    def page(number: int) -> Callable[[Any], None]:
+        def draw(canvas: Any) -> None:
+            write(canvas, 72, 805, ["ACME Travel Policy"], size=8)
+            write(canvas, 72, 760, [f"Schedule {number}", f"The rates of {'xyz'[number]} follow below."])
+            write(canvas, 72, 100, ["Signed by both of the parties"])
+            write(canvas, 280, 30, [f"Page {number} of 2"], size=8)
+
+        return draw
+
+    document = made(page(1), page(2))
+    assert "ACME" not in document.text and "of 2" not in document.text
+    assert document.text.count("Schedule") == document.text.count("Signed by both of the parties") == 2
+    assert document.left_out == (
+        "page numbers on 2 pages",
+        "running header or footer 'ACME Travel Policy' on 2 pages",
+    )
+
+
+def rows(canvas: Any, top: float, lefts: list[float], *texts: list[str], size: float = 10) -> None:
+    for number, cells in enumerate(texts):
+        for left, cell in zip(lefts, cells, strict=True):
+            write(canvas, left, top - 16 * number, [cell], size=size)
+
+
+def test_narrow_cells_of_a_head_are_cut_at_the_columns_below() -> None:
+    def draw(canvas: Any) -> None:
+        lefts = [72.0, 180, 236, 300, 364]
+        head = ["Vessel", "Length, m", "Draught, m", "Passengers", "Cost, €"]
+        rows(
+            canvas,
+            700,
+            lefts,
+            head,
+            ["Sandling", "61.4", "3.2", "420", "62"],
+            ["Turnstone", "78.9", "3.9", "610", "98"],
+        )
+        rows(canvas, 600, [72.0, 300, 364], ["Place", "Full day, €", "Half day, €"], ["Orran", "40", "18"])
+
+    assert made(draw).text.split("\n") == [
+        "Vessel | Length, m | Draught, m | Passengers | Cost, €",
+        "Sandling | 61.4 | 3.2 | 420 | 62",
+        "Turnstone | 78.9 | 3.9 | 610 | 98",
+        "Place | Full day, € | Half day, €",
+        "Orran | 40 | 18",
+    ]
+
+
+@pytest.mark.parametrize("figures", [True, False])
+def test_a_head_of_two_lines_is_one_row_over_figures(figures: bool) -> None:
+    cells = ["688", "731"] if figures else ["many people", "much power"]
+
+    def draw(canvas: Any) -> None:
+        write(canvas, 72, 700, ["Vessel"])
+        write(canvas, 220, 700, ["Passengers,", "thousands"])
+        write(canvas, 380, 700, ["Shore power,", "MWh"])
+        rows(canvas, 670, [72.0, 220, 380], ["Turnstone", *cells], ["Dunlin", *cells])
+
+    lines = made(draw).text.split("\n")
+    assert (lines[0] == "Vessel | Passengers, thousands | Shore power, MWh") is figures
+    assert lines[-2:] == [f"Turnstone | {' | '.join(cells)}", f"Dunlin | {' | '.join(cells)}"]
+
+
+def test_a_heading_between_the_rows_of_a_table_stays_a_line() -> None:
+    def draw(canvas: Any) -> None:
+        rows(canvas, 700, [72.0, 300, 400], ["Years ended", "2022", "2021"])
+        write(canvas, 72, 688, ["Operating activities"])
+        rows(canvas, 676, [72.0, 300, 400], ["Net earnings", "1,419", "2,454"])
+
+    assert made(draw).text.split("\n") == [
+        "Years ended | 2022 | 2021",
+        "Operating activities",
+        "Net earnings | 1,419 | 2,454",
+    ]
 
 
 def test_headings_make_sections_and_rows_keep_their_cells() -> None:
