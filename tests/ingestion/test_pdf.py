@@ -133,9 +133,16 @@ def test_headers_footers_and_empty_pages_are_named() -> None:
     )
 
 
-def test_of_two_pages_only_the_margins_are_looked_at() -> None:
+@pytest.mark.parametrize("turned", [0, 90, 180, 270])
+def test_of_two_pages_only_the_margins_are_looked_at(turned: int) -> None:
+    width, height = 595, 842
+    corner = {0: (0, 0), 90: (height, 0), 180: (width, height), 270: (0, width)}[turned]
+
     def page(number: int) -> Callable[[Any], None]:
         def draw(canvas: Any) -> None:
+            canvas.setPageRotation(turned)
+            canvas.translate(*corner)
+            canvas.rotate(turned)
             write(canvas, 72, 805, ["ACME Travel Policy"], size=8)
             write(canvas, 72, 760, [f"Schedule {number}", f"The rates of {'xyz'[number]} follow below."])
             write(canvas, 72, 100, ["Signed by both of the parties"])
@@ -143,7 +150,7 @@ def test_of_two_pages_only_the_margins_are_looked_at() -> None:
 
         return draw
 
-    document = made(page(1), page(2))
+    document = made(page(1), page(2), pagesize=(width, height))  # as it is seen
     assert "ACME" not in document.text and "of 2" not in document.text
     assert document.text.count("Schedule") == document.text.count("Signed by both of the parties") == 2
     assert document.left_out == (
