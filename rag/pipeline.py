@@ -68,7 +68,7 @@ class Engine:
         create: bool = True,
     ):
         if "://" in os.fspath(path):
-            raise InputError(f"{path}: an index is a folder here; servers such as Qdrant are not spoken to yet")
+            raise InputError(f"{path}: an index is a folder; servers such as Qdrant are not spoken to yet")
         self._store = Store(Path(path), settings, create=create)
         self._wanted_encoder = encoder
         self._encoder: Encoder | None = None

@@ -85,7 +85,7 @@ def main() -> None:
     seen = [trial for trial in trials if trial.question in half]
     _report([trial for trial in trials if trial.question not in half], *_fit(seen))
     model, confidence = _fit(trials)
-    print("weights", dict(zip(FEATURES, model.weights.round(2).tolist(), strict=True)))
+    print("weights", {name: f"{weight:.2f}" for name, weight in zip(FEATURES, model.weights, strict=True)})
     print(f"bias {model.bias:.2f}, confidence slope {confidence[0]:.2f} and shift {confidence[1]:.2f}")
 
 

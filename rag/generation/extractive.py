@@ -26,9 +26,9 @@ Analyze: TypeAlias = Callable[[str], list[str]]
 NO_ANSWER = "The documents do not answer this."
 
 FEATURES = ("cosine", "coverage", "coverage_with_context", "reciprocal_rank", "kind")
-WEIGHTS = np.array([4.68, 4.92, 0.83, 3.95, 0.5], np.float32)
-BIAS = -10.35
-CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.0, 1.6
+WEIGHTS = np.array([5.56, 5.98, 0.22, 3.82, 0.56], np.float32)
+BIAS = -10.92
+CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.14, 1.69
 
 NEARLY = 0.5
 """The share of the best candidate's likelihood that another one needs to stand beside it."""
