@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -26,9 +26,9 @@ Analyze: TypeAlias = Callable[[str], list[str]]
 NO_ANSWER = "The documents do not answer this."
 
 FEATURES = ("cosine", "coverage", "coverage_with_context", "reciprocal_rank", "kind")
-WEIGHTS = np.array([5.56, 5.98, 0.22, 3.82, 0.56], np.float32)
-BIAS = -10.92
-CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.14, 1.69
+WEIGHTS = np.array([5.28, 6.02, 0.14, 4.12, 0.52], np.float32)
+BIAS = -11.03
+CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.16, 1.69
 
 NEARLY = 0.5
 """The share of the best candidate's likelihood that another one needs to stand beside it."""
@@ -36,8 +36,8 @@ NEARLY = 0.5
 SAME = 0.95
 """Two candidates whose vectors are this close say the same."""
 
-CELLS = " | "
-"""What stands between the cells of a row of a table."""
+_ROW = re.compile(r"\||.* \| ")
+_RULE = re.compile(r"[|:+\s-]+\Z")
 
 FEWEST_WORDS = 3
 """A shorter line is a heading or a cell, which proves nothing by itself."""
@@ -88,7 +88,7 @@ class Candidate:
     @property
     def is_row(self) -> bool:
         """Whether it is a row of a table."""
-        return CELLS in self.text
+        return _ROW.match(self.text) is not None
 
     @property
     def columns(self) -> Candidate | None:
@@ -128,18 +128,30 @@ def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
     seen: set[str] = set()
     candidates = []
     for context, hit in enumerate(hits):
-        before = None
-        for span in sentence_spans(hit.chunk.text):
-            text = hit.chunk.text[span.start : span.end]
-            start = hit.chunk.start + span.start
-            candidate = Candidate(text, start, start + len(text), context, before)
-            if not (candidate.is_row and before and before.is_row):
-                before = candidate
-            known = " ".join(text.casefold().split())
-            if known not in seen and not text.endswith("?") and len(text.split()) >= FEWEST_WORDS:
+        for candidate in _statements(hit, context):
+            known = " ".join(candidate.text.casefold().split())
+            if known not in seen:
                 seen.add(known)
                 candidates.append(candidate)
     return candidates
+
+
+def _statements(hit: Hit, context: int) -> Iterator[Candidate]:
+    """The sentences of a hit that can answer: no questions, no stray cells, no heads of tables."""
+    text = hit.chunk.text
+    spans = sentence_spans(text)
+    is_row = [_ROW.match(text, span.start, span.end) is not None for span in spans]
+    before = None
+    for at, span in enumerate(spans):
+        start, end = hit.chunk.start + span.start, hit.chunk.start + span.end
+        candidate = Candidate(text[span.start : span.end], start, end, context, before)
+        follows_row = before is not None and before.is_row
+        if not (is_row[at] and follows_row):
+            before = candidate
+        names_columns = is_row[at] and not follows_row and at + 1 < len(spans) and is_row[at + 1]
+        stands_alone = len(candidate.text.split()) >= FEWEST_WORDS and not candidate.text.endswith("?")
+        if stands_alone and not names_columns and not _RULE.match(candidate.text):
+            yield candidate
 
 
 def features(
@@ -148,15 +160,16 @@ def features(
     """What speaks for each candidate: float32 (n, features), and its vector (n, dimension).
 
     The vector is that of the candidate below its headings. Coverage is the share of
-    the question's words that the candidate holds, rare ones counting more, alone and
-    together with its headings and the sentence before it. `kind` is 1 where a number,
+    the question's words that the candidate holds (a row of a table together with the
+    names of its columns), rare ones counting more, alone and together with its
+    headings and the sentence before it. `kind` is 1 where a number,
     date or name is asked for and there, -1 where it is missing, 0 where none is asked.
     """
     above = [f"{hit.title}\n{hit.chunk.section}" for hit in hits]
     (wanted,) = encoder.encode([question], query=True)
     vectors = encoder.encode([f"{above[each.context]}\n{_with_columns(each)}" for each in candidates])
     asked = set(analyze(question)) - set(analyze(QUESTION_WORDS))
-    held = [set(analyze(each.text)) & asked for each in candidates]
+    held = [set(analyze(_with_columns(each))) & asked for each in candidates]
     headings = [set(analyze(text)) & asked for text in above]
     wider = [
         terms | headings[each.context] | (set(analyze(each.before.text if each.before else "")) & asked)
