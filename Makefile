@@ -16,7 +16,7 @@ demo: $(VENV)/.installed
 	done < data/demo_questions.txt
 
 test: lint
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -24,9 +24,14 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Minutes to an hour. What wants the evaluation data looks for it in RAG_DATA.
 bench: $(VENV)/.installed-dev
 	$(BIN)/python tests/bench/bench_encoder.py
 	$(BIN)/python tests/bench/bench_crash.py --kills 100
+ifdef RAG_DATA
+	$(BIN)/rag bench retrieval $(RAG_DATA)/retrieval/scifact --mode all
+	$(BIN)/python tests/bench/bench_financebench.py
+endif
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -96,7 +96,7 @@ def add(
     encoder: EncoderOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring files and folders into the index; what is in it already costs nothing."""
+    """Bring files and folders into the index. What is in it already costs nothing."""
     from rag.api.fields import parse_metadata
     from rag.api.schema import add_json
     from rag.api.show import progress_bar
@@ -157,7 +157,7 @@ def ask(
     no_rerank: NoRerankOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Answer from the documents, every sentence with the passage that proves it."""
+    """Answer, with proof. Every sentence comes with the passage that it stands on."""
     from rag.api.fields import parse_where
     from rag.api.schema import answer_json
 
@@ -192,7 +192,7 @@ def delete(
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hide documents at once; `rag compact` then wipes them from the disk."""
+    """Hide documents at once. `rag compact` then wipes them from the disk."""
     from rag.api.find import find_document
 
     with _engine(read_settings({"index": index})) as engine:
@@ -207,7 +207,7 @@ def delete(
 
 @command(app, "compact", "rag compact")
 def compact(index: IndexOption = None, as_json: JsonOption = False) -> None:
-    """Merge the index into one segment, and wipe what was deleted from the disk."""
+    """Wipe what was deleted from the disk. The index becomes one segment."""
     from rag.api.show import size
 
     with _engine(read_settings({"index": index})) as engine:
@@ -222,7 +222,7 @@ def compact(index: IndexOption = None, as_json: JsonOption = False) -> None:
 
 @command(app, "stats", "rag stats --json")
 def stats(index: IndexOption = None, as_json: JsonOption = False) -> None:
-    """Say how large the index is, and how it was made."""
+    """Say how large the index is."""
     from rag.api.schema import stats_json
 
     with _engine(read_settings({"index": index})) as engine:
@@ -241,7 +241,7 @@ def verify(
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every citation of an answer against the documents; exit 0 only where all are proven."""
+    """Check every citation of a saved answer. Exit 0 only where all are proven."""
     from rag.api.proof import check_answer, read_answer
 
     name = "standard input" if str(answer) == "-" else str(answer)
@@ -263,7 +263,7 @@ def verify(
 
 @command(app, "doctor", "rag doctor")
 def doctor(index: IndexOption = None, encoder: EncoderOption = None, as_json: JsonOption = False) -> None:
-    """Look whether all that is needed is here, and whether the index is whole."""
+    """See that what is needed is here. An index is checked to its last byte."""
     from rag.api.doctor import examine
 
     findings = list(examine(read_settings({"index": index, "encoder": encoder})))
@@ -294,7 +294,7 @@ def evaluate(
     reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a question set and measure what comes back, with 95 % intervals."""
+    """Run a question set and measure the answers. Means come with 95 % intervals."""
     from rag.api.schema import evaluation_json, read_means
     from rag.api.show import progress_bar
     from rag.eval.experiment import evaluate as run_evaluation
@@ -368,7 +368,7 @@ def serve(
     encoder: EncoderOption = None,
     reranker: RerankerOption = None,
 ) -> None:
-    """Serve search and answers over HTTP; there is no access control, so mind who can reach it."""
+    """Serve search and answers over HTTP. There is no access control, so mind who can reach it."""
     from rag.api.app import serve as serve_engine
 
     settings = read_settings(
@@ -380,7 +380,7 @@ def serve(
 
 @command(app, "mcp", "rag mcp --index /home/me/.rag")
 def mcp(index: IndexOption = None, encoder: EncoderOption = None, reranker: RerankerOption = None) -> None:
-    """Serve search and answers to an assistant, as MCP tools over standard input and output."""
+    """Serve an assistant, as MCP tools. It speaks over standard input and output."""
     from rag.api.mcp import create_mcp
 
     settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
