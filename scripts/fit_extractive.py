@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 import rag
-from rag.generation.extractive import FEATURES, Candidate, features, find_candidates
+from rag.generation.candidates import FEATURES, Candidate, features, find_candidates
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
 from rag.protocols import Encoder

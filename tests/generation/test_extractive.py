@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.generation.extractive import NO_ANSWER, extractive, find_candidates
+from rag.generation.candidates import find_candidates
+from rag.generation.extractive import NO_ANSWER, extractive
 from rag.index.analyzer import english
 from rag.types import Chunk, Fingerprint, Hit, Span
 
@@ -99,3 +100,32 @@ def test_every_citation_is_an_exact_span_and_every_mark_has_one(passages, questi
     assert {number for sentence in answer.sentences for number in sentence.citations} == numbers
     assert all(sentence.citations for sentence in answer.sentences)
     assert 0 <= answer.confidence <= 1
+
+
+TABLE = "Harbour | Lamp | Keeper\nOrran | 12 | Ada Marwick\nTarsk | 9 | Tom Hale\nThe lamps are lit at dusk."
+
+
+def test_the_head_of_a_table_is_no_candidate_and_every_row_knows_it():
+    candidates = find_candidates(hits_of(TABLE))
+    assert [each.text for each in candidates] == [
+        "Orran | 12 | Ada Marwick",
+        "Tarsk | 9 | Tom Hale",
+        "The lamps are lit at dusk.",
+    ]
+    assert [each.columns.text if each.columns else None for each in candidates] == [
+        "Harbour | Lamp | Keeper",
+        "Harbour | Lamp | Keeper",
+        None,
+    ]
+
+
+def test_a_row_is_quoted_below_its_head():
+    answer = extractive(Words(), english, least_confidence=0.0, most_sentences=1)(
+        "Which keeper has the lamp of harbour Tarsk?", hits_of(TABLE)
+    )
+    assert answer.text == "Harbour | Lamp | Keeper [1]\nTarsk | 9 | Tom Hale [2]"
+
+
+def test_the_rule_of_a_markdown_table_is_no_candidate():
+    table = "| Vessel | Cars |\n| ------ | ---- |\n| Dunlin | 44   |\n"
+    assert [each.text for each in find_candidates(hits_of(table))] == ["| Dunlin | 44   |"]
