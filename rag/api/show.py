@@ -71,7 +71,8 @@ class Screen:
 
     def answer(self, answer: Answer) -> None:
         """Print an answer, then the proof of each mark in it."""
-        self.wrapped(plain(answer.text), style="" if answer.citations else "yellow")
+        for line in answer.text.splitlines():
+            self.wrapped(plain(line), style="" if answer.citations else "yellow")
         unproven = [sentence for sentence in answer.sentences if not sentence.supported]
         for sentence in unproven:
             self.wrapped(f"Not supported: {plain(sentence.text)}", style="yellow")
