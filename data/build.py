@@ -180,7 +180,9 @@ def _flowable(block: Block) -> Flowable:
     if block.kind in HEADINGS:
         return Paragraph(block.lines[0], HEADINGS[block.kind])
     if block.kind == "image":
-        return Picture(str(SOURCE / block.lines[0]), width=168 * mm, height=232 * mm)
+        # As bytes: of a file, the PDF would hold a digest of its path.
+        picture = io.BytesIO((SOURCE / block.lines[0]).read_bytes())
+        return Picture(picture, width=168 * mm, height=232 * mm)
     if block.kind == "table":
         texts = [_cells(line) for line in block.lines]
         rows = [
