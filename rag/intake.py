@@ -18,11 +18,12 @@ import numpy as np
 from rag.errors import InputError, UnsupportedFormat
 from rag.index.analyzer import english
 from rag.index.documents import Held, Known, Prepared, content_key, digest, is_storable, metadata_json
+from rag.index.filters import COLUMNS
 from rag.index.view import View
 from rag.index.writer import Writer
 from rag.ingestion.load import find_files, load_bytes, read_bytes
 from rag.protocols import Chunker, Encoder
-from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status
+from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status, Vectors
 
 Source: TypeAlias = str | os.PathLike[str] | Document
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -43,6 +44,8 @@ def inputs(source: Source | Iterable[Source]) -> list[Path | Document]:
     """
     if isinstance(source, Document):
         return [source]
+    if source == "" or isinstance(source, bytes) or not isinstance(source, str | os.PathLike | Iterable):
+        raise InputError(f"{source!r} is nothing to add; name a file or a folder, or give a Document")
     if isinstance(source, str | os.PathLike):
         path = Path(source)
         if not path.exists():
@@ -86,6 +89,7 @@ class Intake:
         self._known: list[Known] = []
         self._metadata: dict[str, Metadata] = {}
         self._id_of: dict[str, str] = {}
+        self._mark_of: dict[str, bytes] = {}
         self._pending: dict[str, _Pending] = {}
         self._chunks = 0
         self._embedded = 0
@@ -99,6 +103,8 @@ class Intake:
         """
         started = time.perf_counter()
         metadata_json(metadata)
+        if clash := sorted(COLUMNS.keys() & metadata.keys()):
+            raise InputError(f"{clash[0]!r} is a field of every document already; name yours otherwise")
         for done, item in enumerate(items):
             self._progress("read", done, len(items))
             if isinstance(item, Document):
@@ -154,10 +160,11 @@ class Intake:
             return
         document = self._tried(source, known, "parse", lambda: load_bytes(data, source))
         if document is not None:
-            # What was said of a file holds for its next version: access rules are metadata.
+            # What was said of a file holds for its next version, whatever that says of itself:
+            # access rules are metadata.
             before = self._writer.held(known.entry.document_id) if known and known.entry.document_id else None
             kept = before.metadata if before else {}
-            self._take(replace(document, metadata={**kept, **document.metadata, **metadata}), stamp)
+            self._take(replace(document, metadata={**document.metadata, **kept, **metadata}), stamp)
 
     def _take_document(self, document: Document) -> None:
         """Take a Document that was handed in; what its source says twice in one run is no version of it."""
@@ -213,6 +220,10 @@ class Intake:
         try:
             metadata_json(document.metadata)
             mark = digest(document)
+            if self._mark_of.setdefault(document.id, mark) != mark:
+                raise InputError(
+                    "another document of this run has the same id and other text; give each its own"
+                )
             held = self._writer.held(document.id)
             if held is not None and held.digest == mark:
                 self._take_held(document.id, held, document.source, document.metadata, stamp)
@@ -248,6 +259,8 @@ class Intake:
         """Report an input that did not get in. What the index holds of it from before stays."""
         before = known.entry.document_id if known else None
         chunks = known.entry.chunks if known and before else 0
+        if before:
+            reason = f"{reason}; its last version stays in the index as it was"
         self._record(LedgerEntry(source, status, reason, before, chunks), known, stamp)
 
     def _record(self, entry: LedgerEntry, known: Known | None, stamp: str | None) -> None:
@@ -290,7 +303,7 @@ class Intake:
             for at in range(0, len(new), EMBED_AT_ONCE):
                 self._progress("embed", at, len(new))
                 keys = new[at : at + EMBED_AT_ONCE]
-                vectors = np.asarray(self._encoder().encode([text_of[key] for key in keys]), np.float32)
+                vectors = _vectors_of(self._encoder(), [text_of[key] for key in keys])
                 vector_of.update(zip(keys, vectors, strict=True))
             if new:
                 self._progress("embed", len(new), len(new))
@@ -310,6 +323,18 @@ class _Pending:
     document: Document
     digest: bytes
     chunks: tuple[Chunk, ...]
+
+
+def _vectors_of(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """The vectors of texts, seen to be what the encoder's fingerprint says."""
+    vectors = np.asarray(encoder.encode(texts), np.float32)
+    wanted = (len(texts), encoder.fingerprint.dimension)
+    if vectors.shape != wanted or not np.isfinite(vectors).all():
+        raise InputError(
+            f"the encoder {encoder.fingerprint.name} gave an array of shape {vectors.shape} where finite "
+            f"vectors of shape {wanted} were due; mend the encoder"
+        )
+    return vectors
 
 
 def _changes(held: Metadata, given: Metadata) -> bool:
@@ -333,6 +358,13 @@ def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:
         inside = chunk.document_id == document.id and chunk.end <= len(document.text)
         if not inside or document.text[chunk.start : chunk.end] != chunk.text:
             raise InputError(f"the chunk {chunk.id} is not the text of its span; mend the chunker")
+    if len({chunk.span for chunk in chunks}) < len(chunks):
+        raise InputError("the chunker gave one chunk twice; mend the chunker")
+    held_to = 0
+    for start, end in [*sorted((chunk.start, chunk.end) for chunk in chunks), (len(document.text),) * 2]:
+        if document.text[held_to:start].strip():
+            raise InputError(f"no chunk holds what stands at character {held_to}; mend the chunker")
+        held_to = max(held_to, end)
     return chunks
 
 

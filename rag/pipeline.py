@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from rag.errors import DocumentNotFound, InputError
+from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
@@ -119,7 +120,12 @@ class Engine:
             InputError: A path does not exist.
             IndexLocked: Another process is writing.
         """
-        items = inputs(source)
+        own = self._store.folder.resolve()
+        items = [
+            item
+            for item in inputs(source)
+            if isinstance(item, Document) or own not in Path(os.path.realpath(item)).parents
+        ]
         with self._store.writer() as writer:
             intake = Intake(
                 writer,
@@ -159,6 +165,9 @@ class Engine:
     def ask(self, question: str, *, k: int = CONTEXTS, where: Filter | None = None) -> Answer:
         """Answer from the k best passages, every sentence cited, or abstain.
 
+        Whatever writes the answer, a citation that is not the very text of a passage that
+        was given is dropped, and a sentence that rests on it is not called supported.
+
         Args:
             question: The question.
             k: How many passages the answer is made from.
@@ -172,7 +181,7 @@ class Engine:
         with self._store.view() as view:
             hits = self.retriever(view)(_asked(question), k=_positive(k), where=where)
             found = time.perf_counter()
-            answer = self.generator(question, hits)
+            answer = grounded(self.generator(question, hits), hits)
             citations = tuple(_placed(citation, view) for citation in answer.citations)
             commit = view.commit
         done = time.perf_counter()
@@ -298,7 +307,7 @@ def _asked(query: str) -> str:
 
 
 def _positive(k: int) -> int:
-    if k < 1:
+    if not isinstance(k, int) or k < 1:
         raise InputError(f"k is how many hits to return, 1 or more, not {k}")
     return k
 

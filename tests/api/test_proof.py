@@ -67,3 +67,8 @@ def test_each_fault_is_found(path: tuple[Any, ...], value: object, reason: str) 
 def test_what_is_no_answer_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="file"):
         read_answer(text, "file")
+
+
+def test_a_text_without_sentences_is_not_proven():
+    answer = {"answer": "The moon is cheese.", "sentences": [], "citations": []}
+    assert not all(verdict.proven for verdict in check_answer(answer, lambda _: None))
