@@ -145,7 +145,9 @@ def test_ask_gives_the_contract_and_verify_proves_it(index: Path, tmp_path: Path
     file.write_text(json.dumps(answer))
     verdict = as_json("verify", file, "--index", index)
     assert verdict["proven"] is True
-    assert len(verdict["verdicts"]) == len(answer["citations"]) + len(answer["sentences"]) + 1
+    judged = [f"[{each['number']}]" for each in answer["citations"]]
+    judged += [f"sentence {place}" for place in range(1, len(answer["sentences"]) + 1)]
+    assert [each["what"] for each in verdict["verdicts"]] == [*judged, "text", "marks"]
     answer["citations"][0]["start"] += 1
     file.write_text(json.dumps(answer))
     verdict = as_json("verify", file, "--index", index, exit_code=1)
