@@ -13,7 +13,8 @@ from unicodedata import normalize
 from rag.index.analyzer import Analyzer, analyzer, english
 
 _IDENTIFIER = re.compile(r"\w+")
-_PART = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_SMALL = r"[^\W\d_A-Z]"
+_PART = re.compile(rf"[A-Z]{{2,}}s(?!{_SMALL})|[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+|\d+")
 
 
 class CodeAnalyzer:

@@ -136,6 +136,8 @@ def holds(positions: Sequence[str | None], phrase: Sequence[str | None]) -> bool
     if not phrase:
         return True
     last = len(positions) - len(phrase)
+    if last < 0:
+        return False
     at = -1
     while True:
         try:
