@@ -14,6 +14,7 @@ RagError
 |- IndexNotFound (FileNotFoundError)     no index at that place
 |- IndexLocked (TimeoutError)            another process is writing to the index
 |- IndexCorrupt (OSError)                a file of the index is missing or damaged
+|- IndexFailed (OSError)                 the disk refused a read or a write of the index; nothing was changed
 |- IndexFormatError (ValueError)         the index was written in a format this version does not read
 |- IndexClosed (ValueError)              the index was used after close()
 `- MissingExtra (ImportError)            an optional package is needed
@@ -78,6 +79,10 @@ class IndexLocked(RagError, TimeoutError):
 
 class IndexCorrupt(RagError, OSError):
     """A file of the index is missing or damaged."""
+
+
+class IndexFailed(RagError, OSError):
+    """The disk refused a read or a write of the index: no room, no right, too many open files."""
 
 
 class IndexFormatError(RagError, ValueError):

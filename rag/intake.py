@@ -17,7 +17,17 @@ import numpy as np
 
 from rag.errors import InputError, UnsupportedFormat
 from rag.index.analyzer import english
-from rag.index.documents import Held, Known, Prepared, content_key, digest, is_storable, metadata_json
+from rag.index.documents import (
+    Fields,
+    Held,
+    Known,
+    Prepared,
+    content_key,
+    digest,
+    is_storable,
+    metadata_json,
+    readers_json,
+)
 from rag.index.filters import COLUMNS
 from rag.index.view import View
 from rag.index.writer import Writer
@@ -66,6 +76,29 @@ def file_words(source: str) -> str:
     return re.sub(r"[\W_]+", " ", path.stem).strip() if path.suffix else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a run of `add` says of every document: fields, and who may read it (None: nothing is said).
+
+    Raises:
+        InputError: `metadata` is not metadata, or `readers` are not names.
+    """
+
+    metadata: Metadata
+    readers: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        metadata_json(self.metadata)
+        readers_json(self.readers or ())
+        if clash := sorted(COLUMNS.keys() & self.metadata.keys()):
+            raise InputError(f"{clash[0]!r} is a field of every document already; name yours otherwise")
+
+    def over(self, fields: Fields) -> Fields:
+        """The fields of a document once this is written over them; the very same where nothing changes."""
+        readers = fields.readers if self.readers is None else tuple(sorted(set(self.readers)))
+        return Fields({**fields.metadata, **self.metadata}, readers)
+
+
 class Intake:
     """One run of `add`. It holds what is read and not yet committed."""
 
@@ -77,8 +110,10 @@ class Intake:
         chunker: Callable[[], Chunker],
         shorten: Callable[[str], str],
         progress: Progress,
+        given: Given,
     ):
         self._writer = writer
+        self._given = given
         self._view = view
         self._encoder = encoder
         self._chunker = chunker
@@ -87,7 +122,7 @@ class Intake:
         self._progress = progress
         self._entries: list[LedgerEntry] = []
         self._known: list[Known] = []
-        self._metadata: dict[str, Metadata] = {}
+        self._changed: dict[str, Fields] = {}
         self._id_of: dict[str, str] = {}
         self._mark_of: dict[str, bytes] = {}
         self._pending: dict[str, _Pending] = {}
@@ -95,22 +130,15 @@ class Intake:
         self._embedded = 0
         self._seconds: dict[str, float] = defaultdict(float)
 
-    def run(self, items: Sequence[Path | Document], metadata: Metadata) -> AddReport:
-        """Bring every input to its end: indexed, unchanged, skipped or failed.
-
-        Raises:
-            InputError: `metadata` is not metadata.
-        """
+    def run(self, items: Sequence[Path | Document]) -> AddReport:
+        """Bring every input to its end: indexed, unchanged, skipped or failed."""
         started = time.perf_counter()
-        metadata_json(metadata)
-        if clash := sorted(COLUMNS.keys() & metadata.keys()):
-            raise InputError(f"{clash[0]!r} is a field of every document already; name yours otherwise")
         for done, item in enumerate(items):
             self._progress("read", done, len(items))
             if isinstance(item, Document):
-                self._take_document(replace(item, metadata={**item.metadata, **metadata}))
+                self._take_document(item)
             else:
-                self._take_file(item, metadata)
+                self._take_file(item)
             if sum(len(each.chunks) for each in self._pending.values()) >= BATCH_CHUNKS:
                 self._flush()
         self._progress("read", len(items), len(items))
@@ -138,33 +166,38 @@ class Intake:
             self._pass_over(source, Status.FAILED, f"{type(error).__name__}: {error}", known, None)
         return None
 
-    def _take_file(self, path: Path, metadata: Metadata) -> None:
+    def _take_file(self, path: Path) -> None:
         source = _source_of(path)
         known = self._writer.known(source)
         stamp = self._tried(source, known, "read", lambda: _stamp(path))
-        if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known, metadata)):
+        if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known)):
             return
         data = self._tried(source, known, "read", lambda: read_bytes(path))
         if data is None:
             return
         document_id = hashlib.sha256(data).hexdigest()
         pending = self._pending.get(document_id)
-        if pending is not None and not _changes(pending.document.metadata, metadata):
+        if pending is not None and _same(self._given.over(pending.fields), pending.fields):
             self._same_as(pending, source, stamp)
             return
         if pending is not None:
             self._flush()
         held = self._writer.held(document_id)
         if held is not None:
-            self._take_held(document_id, held, source, metadata, stamp)
+            self._take_held(document_id, held, source, self._given.over(held.fields), stamp)
             return
         document = self._tried(source, known, "parse", lambda: load_bytes(data, source))
         if document is not None:
             # What was said of a file holds for its next version, whatever that says of itself:
             # access rules are metadata.
-            before = self._writer.held(known.entry.document_id) if known and known.entry.document_id else None
-            kept = before.metadata if before else {}
-            self._take(replace(document, metadata={**document.metadata, **kept, **metadata}), stamp)
+            kept = self._last_fields(known)
+            fields = Fields({**document.metadata, **kept.metadata}, kept.readers)
+            self._take(document, self._given.over(fields), stamp)
+
+    def _last_fields(self, known: Known | None) -> Fields:
+        """What was said of the last version of a source."""
+        held = self._writer.held(known.entry.document_id) if known and known.entry.document_id else None
+        return held.fields if held else Fields({})
 
     def _take_document(self, document: Document) -> None:
         """Take a Document that was handed in; what its source says twice in one run is no version of it."""
@@ -176,7 +209,8 @@ class Intake:
         if reason:
             self._entries.append(LedgerEntry(document.source, Status.FAILED, reason))
         else:
-            self._take(document, "")
+            kept = self._last_fields(self._writer.known(document.source))
+            self._take(document, self._given.over(Fields(document.metadata, kept.readers)), "")
 
     def _same_as(self, pending: _Pending, source: str, stamp: str) -> None:
         """Report an input that is the same as one that is to be committed."""
@@ -184,7 +218,7 @@ class Intake:
         entry = LedgerEntry(source, Status.INDEXED, reason, pending.document.id, len(pending.chunks))
         self._record(entry, self._writer.known(source), stamp)
 
-    def _settled(self, known: Known, metadata: Metadata) -> bool:
+    def _settled(self, known: Known) -> bool:
         """Report a file whose stamp is the one known, where nothing else asks for a change."""
         entry = known.entry
         if entry.status is Status.SKIPPED:
@@ -193,32 +227,33 @@ class Intake:
         held = self._writer.held(entry.document_id) if entry.document_id else None
         if held is None or entry.status is Status.FAILED:
             return False
-        self._take_held(entry.document_id or "", held, entry.source, metadata, known.stamp or "")
+        fields = self._given.over(held.fields)
+        self._take_held(entry.document_id or "", held, entry.source, fields, known.stamp or "")
         return True
 
-    def _take_held(self, document_id: str, held: Held, source: str, metadata: Metadata, stamp: str) -> None:
+    def _take_held(self, document_id: str, held: Held, source: str, fields: Fields, stamp: str) -> None:
         """Take an input whose document is in the index already: nothing is read, cut or embedded."""
         known = self._writer.known(source)
         same = known is not None and known.entry.document_id == document_id
-        changed = _changes(held.metadata, metadata)
+        changed = not _same(fields, held.fields)
         if changed and not same:
             reason = (
-                f"{held.source} has the same bytes, and other metadata; "
+                f"{held.source} has the same bytes, and other metadata or readers; "
                 "give both the same, or delete that document first"
             )
             self._pass_over(source, Status.FAILED, reason, known, None)
             return
         if changed:
-            self._metadata[document_id] = {**held.metadata, **metadata}
+            self._changed[document_id] = fields
         status = Status.UNCHANGED if same and not changed else Status.INDEXED
         reason = "metadata changed" if changed else "" if same else f"same bytes as {held.source}"
         self._record(LedgerEntry(source, status, reason, document_id, held.chunks), known, stamp)
 
-    def _take(self, document: Document, stamp: str) -> None:
+    def _take(self, document: Document, fields: Fields, stamp: str) -> None:
         """Cut a document that was read, and keep it for the next commit, unless the index has it so."""
         known = self._writer.known(document.source)
         try:
-            metadata_json(document.metadata)
+            metadata_json(fields.metadata)
             mark = digest(document)
             if self._mark_of.setdefault(document.id, mark) != mark:
                 raise InputError(
@@ -226,7 +261,10 @@ class Intake:
                 )
             held = self._writer.held(document.id)
             if held is not None and held.digest == mark:
-                self._take_held(document.id, held, document.source, document.metadata, stamp)
+                said = self._given.over(
+                    Fields({**held.fields.metadata, **fields.metadata}, held.fields.readers)
+                )
+                self._take_held(document.id, held, document.source, said, stamp)
                 return
         except InputError as error:
             self._pass_over(document.source, Status.FAILED, str(error), known, None)
@@ -240,14 +278,14 @@ class Intake:
             self._pass_over(document.source, Status.SKIPPED, reason, known, stamp)
             return
         pending = self._pending.get(document.id)
-        if pending is not None and (pending.digest, pending.document.metadata) == (mark, document.metadata):
+        if pending is not None and pending.digest == mark and _same(pending.fields, fields):
             self._same_as(pending, document.source, stamp)
             return
         if pending is not None:
             self._flush()
-            self._take(document, stamp)
+            self._take(document, fields, stamp)
             return
-        self._pending[document.id] = _Pending(document, mark, chunks)
+        self._pending[document.id] = _Pending(document, fields, mark, chunks)
         reason = "; ".join(document.left_out)
         self._record(
             LedgerEntry(document.source, Status.INDEXED, reason, document.id, len(chunks)), known, stamp
@@ -275,15 +313,15 @@ class Intake:
 
     def _flush(self) -> None:
         """Embed and commit what is pending, together with its lines of the ledger."""
-        if not self._pending and not self._known and not self._metadata:
+        if not self._pending and not self._known and not self._changed:
             return
         prepared = self._embed(list(self._pending.values()))
         fingerprint = self._encoder().fingerprint if prepared else None
         with self._timed("index"):
-            self._writer.add(prepared, self._known, self._metadata, fingerprint)
+            self._writer.add(prepared, self._known, self._changed, fingerprint)
         self._pending.clear()
         self._known.clear()
-        self._metadata.clear()
+        self._changed.clear()
 
     def _indexed_text(self, document: Document, chunk: Chunk) -> str:
         """What a chunk is found by: as much of its headings as the encoder has room for, and its text."""
@@ -314,13 +352,16 @@ class Intake:
             with self._timed("index"):
                 terms = tuple(english(text) for text in part)
             vectors = np.stack([vector_of[key] for key in part_keys])
-            prepared.append(Prepared(each.document, each.digest, each.chunks, terms, part_keys, vectors))
+            prepared.append(
+                Prepared(each.document, each.fields, each.digest, each.chunks, terms, part_keys, vectors)
+            )
         return prepared
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
     document: Document
+    fields: Fields
     digest: bytes
     chunks: tuple[Chunk, ...]
 
@@ -337,9 +378,8 @@ def _vectors_of(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     return vectors
 
 
-def _changes(held: Metadata, given: Metadata) -> bool:
-    """Whether metadata is another once the fields given are written over it."""
-    return metadata_json({**held, **given}) != metadata_json(held)
+def _same(one: Fields, other: Fields) -> bool:
+    return one.readers == other.readers and metadata_json(one.metadata) == metadata_json(other.metadata)
 
 
 def _source_of(path: Path) -> str:

@@ -25,13 +25,24 @@ from rag.index.encoder import resolve_encoder
 from rag.index.store import Store
 from rag.index.view import View
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
-from rag.intake import Intake, Progress, Source, inputs
+from rag.intake import Given, Intake, Progress, Source, inputs
 from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.lexical import lexical
 from rag.retrieval.rerank import rerank as reranked
-from rag.types import AddReport, Answer, Citation, Document, Filter, Hit, Metadata, Settings, Stats
+from rag.types import (
+    AddReport,
+    Answer,
+    Citation,
+    Document,
+    Filter,
+    Hit,
+    Metadata,
+    Principal,
+    Settings,
+    Stats,
+)
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 
@@ -103,6 +114,8 @@ class Engine:
         source: Source | Iterable[Source],
         *,
         metadata: Metadata | None = None,
+        tenant: str = "",
+        readers: Sequence[str] | None = None,
         progress: Progress | None = None,
     ) -> AddReport:
         """Bring files, folders or Documents into the index.
@@ -114,6 +127,9 @@ class Engine:
         Args:
             source: A path, a Document, or several of them.
             metadata: Fields to give every document, for filters.
+            tenant: Whose documents they are. Tenants share nothing but the folder.
+            readers: The names of those in the tenant who may read them, `[]` for all. Where it is left
+                out, new documents are for all, and those in the index stay as they are.
             progress: Called with a stage, how many are done, and of how many.
 
         Raises:
@@ -126,16 +142,19 @@ class Engine:
             for item in inputs(source)
             if isinstance(item, Document) or own not in Path(os.path.realpath(item)).parents
         ]
-        with self._store.writer() as writer:
+        given = Given(metadata or {}, None if readers is None else tuple(readers))
+        owner = Principal(tenant=tenant, operator=True)
+        with self._store.writer(tenant) as writer:
             intake = Intake(
                 writer,
-                self._store.view,
+                lambda: self._store.view(owner),
                 lambda: self.encoder,
                 self._cutter,
                 self._fit_above_chunk,
                 progress or _no_progress,
+                given,
             )
-            return intake.run(items, metadata or {})
+            return intake.run(items)
 
     def search(
         self,
@@ -144,6 +163,7 @@ class Engine:
         k: int = 10,
         mode: Mode = "hybrid",
         where: Filter | None = None,
+        principal: Principal | None = None,
         rerank: bool = True,
     ) -> list[Hit]:
         """The k best passages for `query`, best first, ties by chunk id.
@@ -153,16 +173,24 @@ class Engine:
             k: How many hits at most.
             mode: `hybrid` fuses BM25 and the encoder; `lexical` and `dense` are each alone.
             where: A Mongo-like filter such as `{"team": "hr"}`; no hit outside it comes out.
+            principal: Who asks. An index that has tenants or readers shows nothing to nobody.
             rerank: Whether the engine's reranker, where it has one, has the last word.
 
         Raises:
             InputError: The query is empty, or k is not positive.
             FilterError: `where` is not a filter.
         """
-        with self._store.view() as view:
+        with self._store.view(principal) as view:
             return self.retriever(view, mode, rerank=rerank)(_asked(query), k=_positive(k), where=where)
 
-    def ask(self, question: str, *, k: int = CONTEXTS, where: Filter | None = None) -> Answer:
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = CONTEXTS,
+        where: Filter | None = None,
+        principal: Principal | None = None,
+    ) -> Answer:
         """Answer from the k best passages, every sentence cited, or abstain.
 
         Whatever writes the answer, a citation that is not the very text of a passage that
@@ -172,13 +200,14 @@ class Engine:
             question: The question.
             k: How many passages the answer is made from.
             where: A Mongo-like filter; nothing outside it is read.
+            principal: Who asks, as in `search`.
 
         Raises:
             InputError: The question is empty, or k is not positive.
             FilterError: `where` is not a filter.
         """
         started = time.perf_counter()
-        with self._store.view() as view:
+        with self._store.view(principal) as view:
             hits = self.retriever(view)(_asked(question), k=_positive(k), where=where)
             found = time.perf_counter()
             answer = grounded(self.generator(question, hits), hits)
@@ -211,34 +240,38 @@ class Engine:
         return reranked(found, self._reranker) if rerank and self._reranker else found
 
     @contextmanager
-    def view(self) -> Iterator[View]:
+    def view(self, principal: Principal | None = None) -> Iterator[View]:
         """One commit of the index, held for as long as the context is open."""
-        with self._store.view() as view:
+        with self._store.view(principal) as view:
             yield view
 
-    def document(self, document_id: str) -> Document:
+    def document(self, document_id: str, *, principal: Principal | None = None) -> Document:
         """The document of that id, whole.
 
         Raises:
-            DocumentNotFound: There is none.
+            DocumentNotFound: There is none that `principal` may read.
         """
-        with self._store.view() as view:
+        with self._store.view(principal) as view:
             return view.document(document_id)
 
-    def documents(self) -> list[Document]:
+    def documents(self, *, principal: Principal | None = None) -> list[Document]:
         """Every document in the order of its source, without its text: ids, sources, titles, metadata."""
-        with self._store.view() as view:
+        with self._store.view(principal) as view:
             return list(view.documents())
 
-    def delete(self, document_ids: str | Sequence[str]) -> None:
-        """Hide documents at once and for good. `compact` then wipes them from the disk.
+    def tenants(self) -> list[str]:
+        """The tenants who have documents, in order."""
+        return self._store.tenants()
+
+    def delete(self, document_ids: str | Sequence[str], *, tenant: str = "") -> None:
+        """Hide documents of a tenant at once and for good. `compact` then wipes them from the disk.
 
         Raises:
             DocumentNotFound: The index lacks one of them; then none is deleted.
             IndexLocked: Another process is writing.
         """
         ids = [document_ids] if isinstance(document_ids, str) else list(document_ids)
-        with self._store.writer() as writer:
+        with self._store.writer(tenant) as writer:
             for document_id in ids:
                 if writer.held(document_id) is None:
                     raise DocumentNotFound(f"no document {document_id!r} in the index; nothing was deleted")
@@ -256,6 +289,10 @@ class Engine:
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
         return self._store.stats()
+
+    def problems(self) -> list[str]:
+        """What is wrong with the index, after every byte of it was looked at; nothing where all is well."""
+        return self._store.problems()
 
     def close(self) -> None:
         """Let go of the files. The engine answers nothing more; closing twice is no error."""

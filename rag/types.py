@@ -45,6 +45,25 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """Someone on whose behalf is read and written: a member of one tenant, known by a name and groups.
+
+    A document that names its readers is seen by those of its tenant who have one of these
+    names; one that names none is seen by all of its tenant. An `operator` sees all of it.
+    """
+
+    name: str = ""
+    tenant: str = ""
+    groups: tuple[str, ...] = ()
+    operator: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The name and the groups, any of which a document may let read."""
+        return frozenset(name for name in (self.name, *self.groups) if name)
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """A page of a document: its number, from 1, and the text that stands on it."""
 
@@ -287,7 +306,8 @@ class Settings:
     """How an index is made and read. It is written down in the index when that is made.
 
     Chunks have at most `size_tokens` of the encoder's tokens and share up to
-    `overlap_tokens` with the one before. `k1` and `b` are BM25's. `kind` is
+    `overlap_tokens` with the one before. `k1` and `b` are BM25's, `title_boost` is what a word
+    in a chunk's headings counts beside one in its text, and `language` names the analyzer. `kind` is
     `flat` (exact), `hnsw`, or `auto`, which lays an HNSW graph over segments of
     `auto_graph_rows` rows or more. `graph_m`, `ef_construction` and `ef_search`
     are HNSW's: neighbours a node, candidates while building and while searching.
@@ -297,6 +317,8 @@ class Settings:
     overlap_tokens: int = 40
     k1: float = 0.9
     b: float = 0.4
+    title_boost: float = 1.0
+    language: str = "english"
     kind: str = "auto"
     auto_graph_rows: int = 50_000
     graph_m: int = 32
@@ -310,5 +332,7 @@ class Settings:
             raise ValueError("overlap_tokens must be less than size_tokens, and neither negative")
         if self.k1 < 0 or not 0 <= self.b <= 1:
             raise ValueError("k1 is 0 or more, b is in 0..1")
+        if not 0 <= self.title_boost <= 100:
+            raise ValueError("title_boost is in 0..100")
         if min(self.graph_m, self.ef_construction, self.ef_search) < 2:
             raise ValueError("graph_m, ef_construction and ef_search are 2 or more")

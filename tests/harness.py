@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from pathlib import Path
 
+import apsw
 import numpy as np
 
 from rag.index.analyzer import english
+from rag.index.database import connect
 from rag.index.store import Store
 from rag.index.view import View
+from rag.types import Principal
 
 
 def check_consistent(store: Store) -> None:
     """Raise AssertionError where documents, chunks, vectors, postings and ledger do not agree."""
-    with store.view() as view:
-        connection = sqlite3.connect(store.folder / "index.db")
-        try:
-            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-            assert connection.execute("SELECT max(id) FROM commits").fetchone() == (view.commit,)
-            _check_tables(connection, store.folder)
-            _check_rows(connection, view)
-        finally:
-            connection.close()
+    assert store.problems() == []
+    connection = connect(store.folder / "index.db")
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        _check_tables(connection, store.folder)
+        for tenant in store.tenants() or [""]:
+            with store.view(Principal(tenant=tenant, operator=True)) as view:
+                assert connection.execute("SELECT max(id) FROM commits").fetchone() == (view.commit,)
+                _check_rows(connection, view)
+    finally:
+        connection.close()
 
 
-def _check_tables(connection: sqlite3.Connection, folder: Path) -> None:
+def _check_tables(connection: apsw.Connection, folder: Path) -> None:
     numbers, segments = "(SELECT number FROM documents)", "(SELECT id FROM segments)"
     empty = {
         "chunk counts differ": "SELECT number FROM documents d WHERE chunks <> "
         "(SELECT count(*) FROM chunks c WHERE c.document = d.number)",
-        "documents that no source stands for": "SELECT id FROM documents WHERE id NOT IN "
-        "(SELECT document_id FROM ledger WHERE document_id IS NOT NULL)",
+        "documents that no source stands for": "SELECT id FROM documents WHERE (tenant, id) NOT IN "
+        "(SELECT tenant, document_id FROM ledger WHERE document_id IS NOT NULL)",
         "sources of no document": "SELECT source FROM ledger WHERE document_id IS NOT NULL "
-        "AND document_id NOT IN (SELECT id FROM documents)",
+        "AND (tenant, document_id) NOT IN (SELECT tenant, id FROM documents)",
         "documents shown under a source that has another": "SELECT d.id FROM documents d WHERE NOT EXISTS "
-        "(SELECT 1 FROM ledger l WHERE l.document_id = d.id AND l.source = d.source)",
+        "(SELECT 1 FROM ledger l WHERE l.tenant = d.tenant AND l.document_id = d.id AND l.source = d.source)",
+        "a document in another tenant's segment": "SELECT d.id FROM documents d JOIN segments s "
+        "ON s.id = d.segment WHERE s.tenant <> d.tenant",
+        "vectors of no segment": f"SELECT segment FROM vectors WHERE segment NOT IN {segments}",
+        "segments without the vectors that are searched": "SELECT id FROM segments WHERE id NOT IN "
+        "(SELECT segment FROM vectors WHERE missing = 0 AND generation = "
+        "(SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'serving'))",
         "chunks of no document": f"SELECT document FROM chunks WHERE document NOT IN {numbers}",
         "texts of no document": f"SELECT document FROM texts WHERE document NOT IN {numbers}",
         "chunks of no segment": f"SELECT segment FROM chunks WHERE segment NOT IN {segments}",
@@ -51,11 +61,11 @@ def _check_tables(connection: sqlite3.Connection, folder: Path) -> None:
         assert (folder / name).is_dir(), name
 
 
-def _check_rows(connection: sqlite3.Connection, view: View) -> None:
+def _check_rows(connection: apsw.Connection, view: View) -> None:
     text_of = {document.id: view.document(document.id) for document in view.documents()}
     live_rows = 0
     for segment, live in zip(view.snapshot.segments, view.snapshot.live, strict=True):
-        columns = segment.rows
+        columns = segment
         n = len(columns)
         alive = np.ones(n, bool) if live is None else live
         assert len(columns.lengths) == len(columns.vectors) == n
@@ -86,8 +96,8 @@ def _check_rows(connection: sqlite3.Connection, view: View) -> None:
 
 
 def _terms_by_row(segment: object) -> list[list[str]]:
-    postings = segment.rows.postings
-    terms: list[list[str]] = [[] for _ in range(len(segment.rows))]
+    postings = segment.postings
+    terms: list[list[str]] = [[] for _ in range(len(segment))]
     names = [postings.term(at) for at in range(len(postings))]
     assert names == sorted(set(names))
     for at, name in enumerate(names):

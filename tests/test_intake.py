@@ -411,7 +411,7 @@ def test_vectors_of_another_type_are_stored_as_float32(open_engine: Open) -> Non
     engine = open_engine(encoder=Double())
     engine.add(document("A word.", "a"))
     with engine.view() as view:
-        assert view.snapshot.segments[0].rows.vectors.dtype == np.float32
+        assert view.snapshot.segments[0].vectors.dtype == np.float32
     assert len(engine.search("word")) == 1
 
 

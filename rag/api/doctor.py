@@ -98,12 +98,10 @@ def _gpu() -> str:
 
 def _index(settings: DoorSettings) -> Finding:
     try:
-        from rag.index.check import find_problems
         from rag.pipeline import Engine
 
         with Engine(settings.index, encoder=settings.encoder or None, create=False) as engine:
-            with engine.view() as view:
-                problems = find_problems(view)
+            problems = engine.problems()
             stats = engine.stats()
             if stats.chunks and not problems:
                 engine.encoder  # noqa: B018 - it is compared with the index when it is loaded

@@ -2,43 +2,68 @@
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterator
+from pathlib import Path
 
-import numpy as np
+import apsw
 
-from rag.errors import IndexCorrupt
+from rag.errors import RagError
+from rag.index.database import explained, query
 from rag.index.documents import read_text
-from rag.index.view import View
+from rag.index.view import open_segment
 
 
-def find_problems(view: View) -> list[str]:
-    """Return what is wrong with the commit that `view` shows, nothing where all is well.
+def find_problems(connection: apsw.Connection, folder: Path) -> Iterator[str]:
+    """Say what is wrong with the last commit, nothing where all is well.
 
-    The bytes of every segment were compared with their seals when the view was opened. This reads the
-    database and every text, and changes nothing.
+    Every byte of every segment is compared with its seal, and every page, row and
+    text of the database is read. Nothing is changed.
     """
-    connection, snapshot = view._connection, view.snapshot
-    problems = [
-        f"the database: {line}" for (line,) in connection.execute("PRAGMA integrity_check(5)") if line != "ok"
-    ]
-    counts = dict(connection.execute("SELECT segment, count(*) FROM chunks GROUP BY segment"))
-    for segment, live in zip(snapshot.segments, snapshot.live, strict=True):
-        rows = len(segment.rows) if live is None else int(np.count_nonzero(live))
-        chunks = counts.pop(segment.id, 0)
-        if rows != chunks:
-            problems.append(f"segment {segment.id} has {rows} vectors and {chunks} passages")
-    problems += [
-        f"{count} passages are of segment {number}, which is gone" for number, count in counts.items()
-    ]
+    try:
+        with explained(folder / "index.db"):
+            for (line,) in query(connection, "PRAGMA integrity_check(5)"):
+                if line != "ok":
+                    yield f"index.db: {line}"
+            yield from _segment_problems(connection, folder)
+            yield from _document_problems(connection)
+    except RagError as error:
+        yield str(error)
+
+
+def _segment_problems(connection: apsw.Connection, folder: Path) -> Iterator[str]:
+    wanted = "SELECT s.id, v.generation FROM segments s JOIN vectors v ON v.segment = s.id ORDER BY s.id"
+    for number, generation in query(connection, wanted):
+        try:
+            segment = open_segment(connection, folder, number, generation)
+            segment.check()
+        except RagError as error:
+            yield str(error)
+            continue
+        dead = {
+            each
+            for (each,) in query(connection, "SELECT document FROM tombstones WHERE segment = ?", (number,))
+        }
+        alive = [row for row, document in enumerate(segment.documents.tolist()) if document not in dead]
+        held = query(connection, "SELECT row, document FROM chunks WHERE segment = ? ORDER BY row", (number,))
+        if [row for row, _ in held] != alive or any(segment.documents[row] != owner for row, owner in held):
+            yield f"segment {number} has {len(alive)} rows that are not those of its {len(held)} passages"
+        if len(segment.vectors) != len(segment):
+            yield f"segment {number} has {len(segment.vectors)} vectors of generation {generation}"
+    lost = "SELECT count(*) FROM chunks WHERE segment NOT IN (SELECT id FROM segments)"
+    for (count,) in query(connection, lost):
+        if count:
+            yield f"{count} passages are of a segment that is gone"
+
+
+def _document_problems(connection: apsw.Connection) -> Iterator[str]:
     ends = "SELECT max(end) FROM chunks WHERE document = d.number"
     counted = "SELECT count(*) FROM chunks WHERE document = d.number"
     documents = f"SELECT number, id, chunks, ({counted}), ({ends}) FROM documents d"
-    for number, document_id, wanted, found, end in connection.execute(documents).fetchall():
-        if wanted != found:
-            problems.append(f"document {document_id} has {found} of its {wanted} passages")
+    for number, document_id, wanted, held, end in query(connection, documents):
+        if wanted != held:
+            yield f"document {document_id} has {held} of its {wanted} passages"
         try:
             if len(read_text(connection, number)) < (end or 0):
-                problems.append(f"document {document_id} is shorter than its last passage")
-        except (zlib.error, UnicodeDecodeError, IndexCorrupt) as error:
-            problems.append(f"the text of document {document_id} cannot be read ({error})")
-    return problems
+                yield f"document {document_id} is shorter than its last passage"
+        except RagError as error:
+            yield f"document {document_id}: {error}"

@@ -1,30 +1,49 @@
-"""The SQLite file that is the truth of an index: its tables, and how a connection to it is made."""
+"""The SQLite file that is the truth of an index: its tables, and how a connection to it is made.
+
+SQLite is taken from `apsw`, which brings the extension `cksumvfs`: every page carries a checksum
+that is compared whenever the page is read, so a flipped bit is an error and never an answer.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
-from rag.errors import IndexCorrupt, IndexFormatError
+import apsw
+
+from rag.errors import IndexCorrupt, IndexFailed, IndexFormatError, IndexLocked
+from rag.index.files import MENDING
 
 NAME = "index.db"
-FORMAT = 1
+FORMAT = 2
 APPLICATION = 0x53504E31
+BUSY_MS = 30_000
+_CHECKSUM_BYTES = 8
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE commits (id INTEGER PRIMARY KEY, action TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE generations (id INTEGER PRIMARY KEY AUTOINCREMENT, fingerprint TEXT NOT NULL UNIQUE);
 CREATE TABLE segments (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, folder TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL,
-  seals TEXT NOT NULL
+  id INTEGER PRIMARY KEY AUTOINCREMENT, tenant TEXT NOT NULL, folder TEXT NOT NULL UNIQUE,
+  rows INTEGER NOT NULL, seals TEXT NOT NULL
 );
+CREATE INDEX segments_tenant ON segments (tenant);
+CREATE TABLE vectors (
+  segment INTEGER NOT NULL, generation INTEGER NOT NULL, missing INTEGER NOT NULL, seals TEXT NOT NULL,
+  plan TEXT, PRIMARY KEY (segment, generation)
+) WITHOUT ROWID;
 CREATE TABLE documents (
-  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, title TEXT NOT NULL,
-  digest BLOB NOT NULL, metadata TEXT NOT NULL, pages TEXT NOT NULL, sections TEXT NOT NULL,
-  left_out TEXT NOT NULL, segment INTEGER NOT NULL, chunks INTEGER NOT NULL
+  number INTEGER PRIMARY KEY, tenant TEXT NOT NULL, id TEXT NOT NULL, source TEXT NOT NULL,
+  title TEXT NOT NULL, digest BLOB NOT NULL, metadata TEXT NOT NULL, readers TEXT NOT NULL,
+  pages TEXT NOT NULL, sections TEXT NOT NULL, left_out TEXT NOT NULL,
+  segment INTEGER NOT NULL, chunks INTEGER NOT NULL, UNIQUE (tenant, id)
 );
+CREATE INDEX documents_guarded ON documents (tenant) WHERE readers <> '';
 CREATE TABLE texts (
   document INTEGER NOT NULL, block INTEGER NOT NULL, text BLOB NOT NULL, PRIMARY KEY (document, block)
 ) WITHOUT ROWID;
@@ -40,54 +59,101 @@ CREATE TABLE tombstones (
   segment INTEGER NOT NULL, document INTEGER NOT NULL, PRIMARY KEY (segment, document)
 ) WITHOUT ROWID;
 CREATE TABLE ledger (
-  source TEXT PRIMARY KEY, status TEXT NOT NULL, reason TEXT NOT NULL, document_id TEXT,
-  chunks INTEGER NOT NULL, stamp TEXT
+  tenant TEXT NOT NULL, source TEXT NOT NULL, status TEXT NOT NULL, reason TEXT NOT NULL,
+  document_id TEXT, chunks INTEGER NOT NULL, stamp TEXT, PRIMARY KEY (tenant, source)
 ) WITHOUT ROWID;
-CREATE INDEX ledger_document ON ledger (document_id);
+CREATE INDEX ledger_document ON ledger (tenant, document_id);
+CREATE TABLE forgotten (
+  tenant TEXT NOT NULL, document_id TEXT NOT NULL, deleted INTEGER NOT NULL, wiped INTEGER, at TEXT NOT NULL,
+  PRIMARY KEY (tenant, document_id)
+) WITHOUT ROWID;
 """
 
 
-def connect(path: Path) -> sqlite3.Connection:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A piece of SQL that is true or false of a row, and the values of its question marks."""
+
+    sql: str
+    values: tuple[str, ...] = ()
+
+
+@cache
+def _checksums() -> str:
+    """The name of the VFS that checks pages, made known to SQLite once a process."""
+    import apsw.sqlite_extra
+
+    connection = apsw.Connection(":memory:")
+    apsw.sqlite_extra.load(connection, "cksumvfs")
+    connection.close()
+    return "cksmvfs"
+
+
+def connect(path: Path) -> apsw.Connection:
     """A connection in which transactions are begun and ended by hand.
 
     Any thread may use it, one at a time. Deleted rows are overwritten with zeros.
     """
-    connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+    connection = apsw.Connection(str(path), vfs=_checksums())
     try:
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
+        connection.set_busy_timeout(BUSY_MS)
+        connection.reserve_bytes("main", _CHECKSUM_BYTES)
+        for switch in ("synchronous = FULL", "secure_delete = ON", "cell_size_check = ON"):
+            connection.execute(f"PRAGMA {switch}")
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Say in the package's own errors what SQLite found wrong with the file at `path`.
+
+    Raises:
+        IndexLocked: another process holds it.
+        IndexCorrupt: it is damaged.
+        IndexFailed: the disk refused.
+    """
+    try:
+        yield
+    except (apsw.BusyError, apsw.LockedError) as error:
+        raise IndexLocked(f"{path} is locked by another process; try again") from error
+    except (apsw.CorruptError, apsw.NotADBError, apsw.FormatError) as error:
+        raise IndexCorrupt(f"{path} is damaged ({error}); {MENDING}") from error
+    except apsw.IOError as error:
+        if getattr(error, "extendedresult", 0) in _DAMAGE:
+            raise IndexCorrupt(f"{path} is damaged ({error}); {MENDING}") from error
+        raise IndexFailed(f"{path}: {error}; {REFUSED}") from error
+    except (apsw.FullError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.PermissionsError) as error:
+        raise IndexFailed(f"{path}: {error}; {REFUSED}") from error
+    except apsw.NoMemError as error:
+        raise MemoryError(f"{path}: {error}") from error
+
+
+_DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ)
+REFUSED = "see that its disk has room and may be written; nothing was changed"
+
+
+def prepare(connection: apsw.Connection, path: Path) -> None:
     """Make the tables where the file is new, else see that this version can read it.
 
     Raises:
-        IndexFormatError: the file is of a newer format, or of another program.
+        IndexFormatError: the file is of another format, or of another program.
         IndexCorrupt: the file is damaged.
     """
-    try:
-        # The tables come with both numbers in one transaction: once there are any, the numbers are there.
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if not tables:
-            if (path.parent / "segments").exists():
-                raise IndexCorrupt(
-                    f"{path} is empty, and segments are beside it; restore the index from a copy"
-                )
-            connection.execute("PRAGMA journal_mode = WAL")
-            with transaction(connection, "IMMEDIATE"):
-                if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                    _create(connection)
-            return
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            raise
-        raise IndexCorrupt(f"{path} is damaged ({error}); restore the index from a copy") from error
+    # The tables come with both numbers in one transaction: once there are any, the numbers are there.
+    (tables,) = one(connection, "SELECT count(*) FROM sqlite_master")
+    (application,) = one(connection, "PRAGMA application_id")
+    (version,) = one(connection, "PRAGMA user_version")
+    if not tables:
+        if (path.parent / "segments").exists():
+            raise IndexCorrupt(f"{path} is empty, and segments are beside it; {MENDING}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        with transaction(connection, "IMMEDIATE"):
+            if not one(connection, "SELECT count(*) FROM sqlite_master")[0]:
+                _create(connection)
+        return
     if application != APPLICATION:
         raise IndexFormatError(f"{path} is an SQLite file of another program; choose another folder")
     if version > FORMAT:
@@ -95,9 +161,13 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has format {version}, this version reads up to {FORMAT}; "
             "upgrade with pip install -U spanrag"
         )
+    if version < FORMAT:
+        raise IndexFormatError(
+            f"{path} has format {version} of an early version; add the documents to a new index"
+        )
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: apsw.Connection) -> None:
     for statement in _SCHEMA.split(";"):
         if statement.strip():
             connection.execute(statement)
@@ -108,7 +178,7 @@ def _create(connection: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def transaction(connection: sqlite3.Connection, kind: str = "DEFERRED") -> Iterator[None]:
+def transaction(connection: apsw.Connection, kind: str = "DEFERRED") -> Iterator[None]:
     """All of it becomes visible at the end, or nothing where an exception leaves it."""
     connection.execute(f"BEGIN {kind}")
     try:
@@ -120,24 +190,48 @@ def transaction(connection: sqlite3.Connection, kind: str = "DEFERRED") -> Itera
         raise
 
 
-def read_meta(connection: sqlite3.Connection, key: str) -> str | None:
+def found(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+    """The first row that a query gives, None where it gives none."""
+    row: tuple[Any, ...] | None = connection.execute(sql, values).fetchone()
+    return row
+
+
+def query(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    """All rows that a query gives."""
+    every: list[tuple[Any, ...]] = connection.execute(sql, values).fetchall()
+    return every
+
+
+def one(connection: apsw.Connection, sql: str, values: Sequence[Any] = ()) -> tuple[Any, ...]:
+    """The row of a query that gives one.
+
+    Raises:
+        IndexCorrupt: it gives none.
+    """
+    row = found(connection, sql, values)
+    if row is None:
+        raise IndexCorrupt(f"{NAME} lacks a row that belongs to another ({sql}); {MENDING}")
+    return row
+
+
+def read_meta(connection: apsw.Connection, key: str) -> str | None:
     """The value written down under `key`, None where there is none."""
-    found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return found[0] if found else None
+    row = found(connection, "SELECT value FROM meta WHERE key = ?", (key,))
+    return row[0] if row else None
 
 
-def write_meta(connection: sqlite3.Connection, key: str, value: str) -> None:
+def write_meta(connection: apsw.Connection, key: str, value: str) -> None:
     """Write `value` down under `key`."""
     connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
-def last_commit(connection: sqlite3.Connection) -> int:
+def last_commit(connection: apsw.Connection) -> int:
     """The number of the last commit."""
-    commit: int = connection.execute("SELECT max(id) FROM commits").fetchone()[0]
+    commit: int = one(connection, "SELECT max(id) FROM commits")[0]
     return commit
 
 
-def record_commit(connection: sqlite3.Connection, action: str) -> int:
+def record_commit(connection: apsw.Connection, action: str) -> int:
     """Number the transaction under way as the next commit."""
     number = last_commit(connection) + 1
     connection.execute("INSERT INTO commits VALUES (?, ?, datetime('now'))", (number, action))

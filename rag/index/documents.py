@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from rag.errors import DocumentNotFound, InputError
+import apsw
+
+from rag.errors import DocumentNotFound, IndexCorrupt, InputError
+from rag.index.database import Condition, found, one, query
+from rag.index.files import MENDING
 from rag.types import Chunk, Document, LedgerEntry, Metadata, Page, Section, Span, Status, Vectors
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -20,14 +24,24 @@ BLOCK = 8192
 
 
 @dataclass(frozen=True, slots=True)
+class Fields:
+    """What of a document may change while its text stays: its metadata, and who may read it."""
+
+    metadata: Metadata
+    readers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A document ready to be committed: its chunks, and of each its terms, content key and vector.
 
+    `fields` are what may change while its text stays, and go before the document's own metadata;
     `digest` is that of the document; `keys` those of the chunks' embedded text;
     `vectors` is float32 (chunks, dimension).
     """
 
     document: Document
+    fields: Fields
     digest: bytes
     chunks: tuple[Chunk, ...]
     terms: tuple[Sequence[str], ...]
@@ -49,7 +63,7 @@ class Held:
 
     source: str
     digest: bytes
-    metadata: Metadata
+    fields: Fields
     chunks: int
 
 
@@ -81,18 +95,23 @@ def _sections(document: Document) -> list[tuple[int, str, int, int]]:
     return [(part.level, part.title, part.span.start, part.span.end) for part in document.sections]
 
 
-def insert_document(connection: sqlite3.Connection, number: int, segment: int, prepared: Prepared) -> None:
+def insert_document(
+    connection: apsw.Connection, tenant: str, number: int, segment: int, prepared: Prepared
+) -> None:
     """Write a document and its text; its chunks come with their rows."""
     document = prepared.document
+    connection.execute("DELETE FROM forgotten WHERE tenant = ? AND document_id = ?", (tenant, document.id))
     connection.execute(
-        "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             number,
+            tenant,
             document.id,
             document.source,
             document.title,
             prepared.digest,
-            metadata_json(document.metadata),
+            metadata_json(prepared.fields.metadata),
+            readers_json(prepared.fields.readers),
             json.dumps(_pages(document)),
             json.dumps(_sections(document)),
             json.dumps(document.left_out),
@@ -110,15 +129,22 @@ def insert_document(connection: sqlite3.Connection, number: int, segment: int, p
     )
 
 
-def remove_document(connection: sqlite3.Connection, document_id: str) -> None:
-    """Hide a document: its rows go, and a tombstone marks what its segment still holds."""
-    found = connection.execute(
-        "SELECT number, segment FROM documents WHERE id = ?", (document_id,)
-    ).fetchone()
-    if found is None:
+def remove_document(connection: apsw.Connection, tenant: str, document_id: str) -> None:
+    """Hide a document: its rows go, and a tombstone marks what its segment still holds.
+
+    That it is gone is noted under the commit that is under way.
+    """
+    row = found(
+        connection, "SELECT number, segment FROM documents WHERE tenant = ? AND id = ?", (tenant, document_id)
+    )
+    if row is None:
         return
-    number, segment = found
+    number, segment = row
     connection.execute("INSERT INTO tombstones VALUES (?, ?)", (segment, number))
+    connection.execute(
+        "INSERT OR REPLACE INTO forgotten SELECT ?, ?, max(id) + 1, NULL, datetime('now') FROM commits",
+        (tenant, document_id),
+    )
     connection.execute("DELETE FROM chunks WHERE document = ?", (number,))
     connection.execute("DELETE FROM texts WHERE document = ?", (number,))
     connection.execute("DELETE FROM documents WHERE number = ?", (number,))
@@ -149,6 +175,19 @@ def metadata_json(metadata: Metadata) -> str:
         raise InputError(f"metadata holds a number that is not finite ({error}); leave it out") from error
 
 
+def readers_json(readers: Sequence[str]) -> str:
+    """The names of those who may read a document as canonical JSON, `""` where all may.
+
+    Raises:
+        InputError: a name is not text, or empty.
+    """
+    if isinstance(readers, str) or not all(
+        isinstance(name, str) and name and is_storable(name) for name in readers
+    ):
+        raise InputError(f"readers is a list of names, such as ['hr', 'ann'], not {readers!r}")
+    return json.dumps(sorted(set(readers)), ensure_ascii=False) if readers else ""
+
+
 def is_storable(text: str) -> bool:
     """Whether SQLite keeps `text` in JSON as it is: without a NUL, and without half of a surrogate pair."""
     return not _UNSTORABLE.search(text)
@@ -157,38 +196,52 @@ def is_storable(text: str) -> bool:
 _FIELDS = "number, id, source, title, metadata, pages, sections, left_out"
 
 
-def read_document(connection: sqlite3.Connection, document_id: str) -> Document:
-    """The whole document.
+def _read_row(connection: apsw.Connection, visible: Condition, document_id: str) -> tuple[Any, ...]:
+    """The fields of a visible document.
 
     Raises:
         DocumentNotFound: there is none of that id.
+        IndexCorrupt: there is one, and the table's own index does not find it.
     """
-    row = connection.execute(f"SELECT {_FIELDS} FROM documents WHERE id = ?", (document_id,)).fetchone()
-    if row is None:
-        raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
+    wanted, values = f"WHERE ({visible.sql}) AND id = ?", (*visible.values, document_id)
+    row = found(connection, f"SELECT {_FIELDS} FROM documents {wanted}", values)
+    if row is not None:
+        return row
+    if found(connection, f"SELECT 1 FROM documents NOT INDEXED {wanted}", values):
+        raise IndexCorrupt(f"index.db is damaged: its indexes do not fit its tables; {MENDING}")
+    raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
+
+
+def read_document(connection: apsw.Connection, visible: Condition, document_id: str) -> Document:
+    """The whole document.
+
+    Raises:
+        DocumentNotFound: there is none of that id among the visible ones.
+    """
+    row = _read_row(connection, visible, document_id)
     return _document(row, read_text(connection, row[0]))
 
 
-def read_place(connection: sqlite3.Connection, document_id: str, offset: int) -> tuple[int | None, str]:
+def read_place(
+    connection: apsw.Connection, visible: Condition, document_id: str, offset: int
+) -> tuple[int | None, str]:
     """The page and the headings of the character at `offset`; the text is not read.
 
     Raises:
-        DocumentNotFound: there is no document of that id.
+        DocumentNotFound: there is no document of that id among the visible ones.
     """
-    row = connection.execute(f"SELECT {_FIELDS} FROM documents WHERE id = ?", (document_id,)).fetchone()
-    if row is None:
-        raise DocumentNotFound(f"no document {document_id!r} in the index; documents() lists those there are")
-    document = _document(row, "")
+    document = _document(_read_row(connection, visible, document_id), "")
     return document.page_at(offset), document.section_at(offset)
 
 
-def read_documents(connection: sqlite3.Connection) -> Iterator[Document]:
-    """Every document in the order of its source, without its text (`text` is empty, `pages` too)."""
-    for row in connection.execute(f"SELECT {_FIELDS} FROM documents ORDER BY source, id"):
+def read_documents(connection: apsw.Connection, visible: Condition) -> Iterator[Document]:
+    """Every visible document in the order of its source, without its text (`text` is empty, `pages` too)."""
+    wanted = f"SELECT {_FIELDS} FROM documents WHERE {visible.sql} ORDER BY source, id"
+    for row in query(connection, wanted, visible.values):
         yield _document((*row[:5], "[]", "[]", row[7]), "")
 
 
-def _document(row: tuple[int, str, str, str, str, str, str, str], text: str) -> Document:
+def _document(row: tuple[Any, ...], text: str) -> Document:
     _, document_id, source, title, metadata, pages, sections, left_out = row
     return Document(
         id=document_id,
@@ -204,61 +257,86 @@ def _document(row: tuple[int, str, str, str, str, str, str, str], text: str) -> 
     )
 
 
-def read_text(connection: sqlite3.Connection, number: int, start: int = 0, end: int | None = None) -> str:
-    """The characters of a document from `start` to `end`, by default all."""
+def read_text(connection: apsw.Connection, number: int, start: int = 0, end: int | None = None) -> str:
+    """The characters of a document from `start` to `end`, by default all.
+
+    Raises:
+        IndexCorrupt: some of them are not there.
+    """
     first = start // BLOCK
     last = 2**31 if end is None else max(first, (end - 1) // BLOCK)
     blocks = connection.execute(
         "SELECT text FROM texts WHERE document = ? AND block BETWEEN ? AND ? ORDER BY block",
         (number, first, last),
     )
-    text = "".join(zlib.decompress(block).decode() for (block,) in blocks)
-    return text[start - first * BLOCK : None if end is None else end - first * BLOCK]
+    try:
+        text = "".join(zlib.decompress(block).decode() for (block,) in blocks)
+    except (zlib.error, UnicodeDecodeError) as error:
+        raise IndexCorrupt(f"index.db is damaged: a text does not unpack ({error}); {MENDING}") from error
+    text = text[start - first * BLOCK : None if end is None else end - first * BLOCK]
+    if end is not None and len(text) != end - start:
+        raise IndexCorrupt(f"index.db is damaged: a text of document {number} is missing; {MENDING}")
+    return text
 
 
-def read_known(connection: sqlite3.Connection, source: str) -> Known | None:
+def read_known(connection: apsw.Connection, tenant: str, source: str) -> Known | None:
     """What became of a source the last time, None where it was never seen."""
-    row = connection.execute("SELECT * FROM ledger WHERE source = ?", (source,)).fetchone()
+    row = found(
+        connection,
+        "SELECT status, reason, document_id, chunks, stamp FROM ledger WHERE tenant = ? AND source = ?",
+        (tenant, source),
+    )
     if row is None:
         return None
-    _, status, reason, document_id, chunks, stamp = row
+    status, reason, document_id, chunks, stamp = row
     return Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
 
 
-def read_held(connection: sqlite3.Connection, document_id: str) -> Held | None:
+def read_held(connection: apsw.Connection, tenant: str, document_id: str) -> Held | None:
     """What tells whether a document of that id would be the one in the index, None where none is."""
-    row = connection.execute(
-        "SELECT source, digest, metadata, chunks FROM documents WHERE id = ?", (document_id,)
-    ).fetchone()
-    return Held(row[0], row[1], json.loads(row[2]), row[3]) if row else None
+    row = found(
+        connection,
+        "SELECT source, digest, metadata, readers, chunks FROM documents WHERE tenant = ? AND id = ?",
+        (tenant, document_id),
+    )
+    if row is None:
+        return None
+    source, mark, metadata, readers, chunks = row
+    return Held(source, mark, Fields(json.loads(metadata), tuple(json.loads(readers or "[]"))), chunks)
 
 
-def write_ledger(connection: sqlite3.Connection, known: Sequence[Known]) -> None:
+def write_ledger(connection: apsw.Connection, tenant: str, known: Sequence[Known]) -> None:
     """Write down what became of sources; a document that one stood for before goes when no other has it.
 
     None goes before all are written: two files may have changed places.
     """
     left: dict[str, None] = {}
     for entry, stamp in ((each.entry, each.stamp) for each in known):
-        before = connection.execute(
-            "SELECT document_id FROM ledger WHERE source = ?", (entry.source,)
-        ).fetchone()
+        before = found(
+            connection,
+            "SELECT document_id FROM ledger WHERE tenant = ? AND source = ?",
+            (tenant, entry.source),
+        )
         connection.execute(
-            "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?)",
-            (entry.source, entry.status.value, entry.reason, entry.document_id, entry.chunks, stamp),
+            "INSERT OR REPLACE INTO ledger VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (tenant, entry.source, entry.status.value, entry.reason, entry.document_id, entry.chunks, stamp),
         )
         if before and before[0] and before[0] != entry.document_id:
             left[before[0]] = None
     for document_id in left:
-        _release(connection, document_id)
+        release(connection, tenant, document_id)
 
 
-def _release(connection: sqlite3.Connection, document_id: str) -> None:
+def release(connection: apsw.Connection, tenant: str, document_id: str) -> None:
     """Remove a document that no source stands for; else show it under one that does."""
-    (source,) = connection.execute(
-        "SELECT min(source) FROM ledger WHERE document_id = ?", (document_id,)
-    ).fetchone()
+    (source,) = one(
+        connection,
+        "SELECT min(source) FROM ledger WHERE tenant = ? AND document_id = ?",
+        (tenant, document_id),
+    )
     if source is None:
-        remove_document(connection, document_id)
+        remove_document(connection, tenant, document_id)
     else:
-        connection.execute("UPDATE documents SET source = ? WHERE id = ?", (source, document_id))
+        connection.execute(
+            "UPDATE documents SET source = ? WHERE tenant = ? AND id = ?", (source, tenant, document_id)
+        )

@@ -11,23 +11,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from math import isfinite
 
 from rag.errors import FilterError
+from rag.index.database import Condition
 from rag.index.documents import is_storable
-from rag.types import Filter, Scalar
+from rag.types import Filter, Principal, Scalar
 
 COLUMNS = {"document_id": "id", "source": "source", "title": "title"}
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-
-
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """A piece of SQL over the table `documents` and the values of its question marks."""
-
-    sql: str
-    values: tuple[str, ...] = ()
 
 
 def compile_filter(where: Filter) -> Condition:
@@ -40,6 +32,19 @@ def compile_filter(where: Filter) -> Condition:
         return _all_of(where)
     except RecursionError:
         raise FilterError("this filter is nested deeper than can be read; make it flatter") from None
+
+
+def readable_by(principal: Principal) -> Condition:
+    """The SQL condition that is true of the documents that `principal` may read."""
+    tenant = Condition("tenant = ?", (principal.tenant,))
+    if principal.operator:
+        return tenant
+    named = Condition(
+        "readers = '' OR EXISTS (SELECT 1 FROM json_each(readers) AS reader "
+        "WHERE reader.value IN (SELECT value FROM json_each(?)))",
+        (json.dumps(sorted(principal.names)),),
+    )
+    return _joined([tenant, named], "AND", empty="1")
 
 
 def _all_of(where: object) -> Condition:

@@ -1,14 +1,18 @@
-"""A segment: an immutable folder of arrays that holds the vectors and postings of some rows.
+"""A segment: an immutable folder of arrays that holds the postings and vectors of some rows of one tenant.
 
 A row is a chunk. Rows are in the order of their chunk ids, so that within a
 segment a tie by row is a tie by chunk id. `documents` names each row's document
-by its number in the store; rows of one document stand together.
+by its number in the store; rows of one document stand together. Beside the rows
+stand the vectors of one encoder or of several, each a generation, and a
+structure to search them faster, which can be made again from them.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +21,31 @@ import numpy.typing as npt
 
 from rag.errors import IndexCorrupt
 from rag.index.bm25 import Postings
-from rag.index.files import FileSeal, check, flush_file, flush_folder, read_array, seal, write_array
+from rag.index.files import (
+    MENDING,
+    FileSeal,
+    SealedFile,
+    flush_file,
+    flush_folder,
+    make_folder,
+    seal,
+    write_array,
+)
 from rag.index.vectors import read_graph, write_graph
 from rag.types import Vectors
 
-GRAPH = "graph.faiss"
+Seals = Mapping[str, FileSeal]
+
+VECTORS, GRAPH = "vectors-", "graph-"
+"""How the names of these files begin; the rest is random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a segment holds of each of its n rows."""
+    """What a segment holds of each of its n rows, but for their vectors."""
 
     documents: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int32]
-    vectors: Vectors
     postings: Postings
 
     def __len__(self) -> int:
@@ -38,7 +53,7 @@ class Columns:
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """The arrays by the name of their file."""
-        plain = {name: getattr(self, name) for name in ("documents", "lengths", "vectors")}
+        plain = {name: getattr(self, name) for name in ("documents", "lengths")}
         return plain | {f"postings_{f.name}": getattr(self.postings, f.name) for f in fields(self.postings)}
 
 
@@ -50,52 +65,107 @@ class GraphPlan:
     ef_construction: int
 
 
-@dataclass(frozen=True, slots=True)
 class Segment:
-    """An open segment: its columns, mapped from disk, and its graph where it has one."""
+    """An open segment. Its files are mapped at once, and each is checked when it is first used.
 
-    id: int
-    rows: Columns
-    graph: Any | None
+    `generation` is that of the vectors, `seals` are of all files of both.
+
+    Raises:
+        IndexCorrupt: a file is missing or has another size; later, a byte of it differs.
+    """
+
+    def __init__(self, number: int, folder: Path, generation: int, seals: Seals):
+        self.id = number
+        self.generation = generation
+        self.folder = folder
+        self._files = {name: SealedFile(folder / name, wanted) for name, wanted in seals.items()}
+        if len(self.documents) != len(self.lengths):
+            raise IndexCorrupt(f"{folder} holds arrays of different lengths; {MENDING}")
+
+    def __len__(self) -> int:
+        return len(self.documents)
+
+    def _array(self, name: str) -> Any:
+        if name not in self._files:
+            raise IndexCorrupt(f"{self.folder} lacks {name}; {MENDING}")
+        return self._files[name].array
+
+    @cached_property
+    def documents(self) -> npt.NDArray[np.int64]:
+        """The number of each row's document: int64 (n,)."""
+        documents: npt.NDArray[np.int64] = self._array("documents.npy")
+        return documents
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int32]:
+        """How many terms each row has: int32 (n,)."""
+        lengths: npt.NDArray[np.int32] = self._array("lengths.npy")
+        return lengths
+
+    @cached_property
+    def postings(self) -> Postings:
+        """Which rows hold which term."""
+        return Postings(**{f.name: self._array(f"postings_{f.name}.npy") for f in fields(Postings)})
+
+    @cached_property
+    def vectors(self) -> Vectors:
+        """The vector of each row: float32 (n, dimension)."""
+        vectors: Vectors = self._array(self._named(VECTORS) or VECTORS)
+        if len(vectors) != len(self):
+            raise IndexCorrupt(f"{self.folder} holds {len(vectors)} vectors of {len(self)} rows; {MENDING}")
+        return vectors
+
+    @property
+    def columns(self) -> Columns:
+        """All that it holds of its rows, but for their vectors."""
+        return Columns(self.documents, self.lengths, self.postings)
+
+    @cached_property
+    def graph(self) -> Any | None:
+        """What its vectors are searched by, None where they are scanned."""
+        name = self._named(GRAPH)
+        if name is None:
+            return None
+        file = self._files[name]
+        return read_graph(file.path, self.vectors) if len(file.data) else None
+
+    def _named(self, kind: str) -> str | None:
+        """The name of the file of that kind, None where there is none."""
+        return next((name for name in self._files if name.startswith(kind)), None)
+
+    def check(self) -> None:
+        """Compare every byte with its seal.
+
+        Raises:
+            IndexCorrupt: one differs.
+        """
+        for file in self._files.values():
+            file.data  # noqa: B018 - it is compared when it is asked for
 
 
-def write_segment(folder: Path, rows: Columns, graph: GraphPlan | None) -> dict[str, FileSeal]:
+def write_columns(folder: Path, rows: Columns) -> dict[str, FileSeal]:
     """Write `rows` to the new `folder`, flushed to the device, and return the seal of each file."""
-    folder.mkdir(parents=True)
-    for name, array in rows.arrays().items():
-        write_array(folder / f"{name}.npy", array)
-    if graph is not None:
-        write_graph(folder / GRAPH, rows.vectors, graph.m, graph.ef_construction)
-        flush_file(folder / GRAPH)
+    make_folder(folder)
+    named = {f"{name}.npy": array for name, array in rows.arrays().items()}
+    seals = {name: write_array(folder / name, array) for name, array in named.items()}
     flush_folder(folder)
     flush_folder(folder.parent)
     flush_folder(folder.parent.parent)
-    return {path.name: seal(path) for path in sorted(folder.iterdir())}
+    return seals
 
 
-def open_segment(folder: Path, number: int, seals: Mapping[str, FileSeal]) -> Segment:
-    """Open a segment after every byte of it was checked.
+def write_vectors(folder: Path, vectors: Vectors, graph: GraphPlan | None) -> dict[str, FileSeal]:
+    """Write the vectors of a generation beside a segment's rows, and return the seal of each file.
 
-    Raises:
-        IndexCorrupt: a file is missing or differs from what was written.
+    The files have new names, so those that a commit names already stay as they are.
     """
-    for name, wanted in seals.items():
-        check(folder / name, wanted)
-    rows = _read_rows(folder)
-    graph = read_graph(folder / GRAPH, rows.vectors) if GRAPH in seals else None
-    return Segment(number, rows, graph)
-
-
-def _read_rows(folder: Path) -> Columns:
-    def read(name: str) -> Any:
-        return read_array(folder / f"{name}.npy")
-
-    rows = Columns(
-        documents=read("documents"),
-        lengths=read("lengths"),
-        vectors=read("vectors"),
-        postings=Postings(**{f.name: read(f"postings_{f.name}") for f in fields(Postings)}),
-    )
-    if not len(rows.documents) == len(rows.lengths) == len(rows.vectors):
-        raise IndexCorrupt(f"{folder} holds arrays of different lengths; restore the index, or add again")
-    return rows
+    mark = uuid.uuid4().hex[:16]
+    name = f"{VECTORS}{mark}.npy"
+    seals = {name: write_array(folder / name, vectors)}
+    if graph is not None:
+        name = f"{GRAPH}{mark}.faiss"
+        write_graph(folder / name, vectors, graph.m, graph.ef_construction)
+        flush_file(folder / name)
+        seals[name] = seal(folder / name)
+    flush_folder(folder)
+    return seals

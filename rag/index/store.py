@@ -7,27 +7,43 @@ there was when its view began, and keeps it; see `writer` for how a commit is ma
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import apsw
+
 from rag.errors import (
     EncoderMismatch,
     IndexClosed,
     IndexCorrupt,
+    IndexFailed,
     IndexFormatError,
     IndexLocked,
     IndexNotFound,
 )
 from rag.index.analyzer import english
-from rag.index.database import NAME, connect, last_commit, prepare, read_meta, transaction, write_meta
-from rag.index.files import folder_bytes
-from rag.index.view import Snapshot, View, read_snapshot
+from rag.index.check import find_problems
+from rag.index.database import (
+    NAME,
+    connect,
+    explained,
+    found,
+    last_commit,
+    one,
+    prepare,
+    query,
+    read_meta,
+    transaction,
+    write_meta,
+)
+from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
+from rag.index.filters import readable_by
+from rag.index.view import NOBODY, Snapshot, View, read_snapshot, serving
 from rag.index.writer import Writer
-from rag.types import Fingerprint, Settings, Stats
+from rag.types import Fingerprint, Principal, Settings, Stats
 
 LOCK_WAIT_S = 10.0
 
@@ -45,63 +61,69 @@ class Store:
         """
         database = folder / NAME
         if not database.exists():
+            if (folder / HEAD).exists() or (folder / "segments").exists():
+                raise IndexCorrupt(f"{database} is missing, and files of an index are beside it; {MENDING}")
             if not create:
                 raise IndexNotFound(f"no index in {folder}; make one with `rag add PATH --index {folder}`")
             if folder.exists() and (not folder.is_dir() or _others(folder)):
                 raise IndexNotFound(f"{folder} holds other files and no index; name an empty or a new folder")
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         self.folder = folder
         self._database = database
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[apsw.Connection] = []
         self._guard = threading.Lock()
         self._closed = False
-        self._snapshot: Snapshot | None = None
+        self._snapshots: dict[str, Snapshot] = {}
+        acknowledged = read_head(folder)
         with self._connection() as connection:
             prepare(connection, database)
+            self._check_head(connection, acknowledged)
             self.settings = _agree_on_settings(connection, settings)
+
+    def _check_head(self, connection: apsw.Connection, acknowledged: int | None) -> None:
+        """See that no acknowledged commit is missing."""
+        commit = last_commit(connection)
+        if commit == 0 and acknowledged is None:
+            write_head(self.folder, 0)
+        elif acknowledged is None:
+            raise IndexCorrupt(f"{self.folder / HEAD} is missing; {MENDING}")
+        elif commit < acknowledged:
+            raise IndexCorrupt(
+                f"{self._database} and its log show commit {commit}, and commit {acknowledged} was "
+                f"acknowledged: the log is damaged; {MENDING}"
+            )
 
     def close(self) -> None:
         """Let go of the files. A closed store answers nothing more; closing twice is no error."""
         with self._guard:
             self._closed = True
             idle, self._idle = self._idle, []
-            self._snapshot = None
+            self._snapshots = {}
         for connection in idle:
             connection.close()
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self) -> Iterator[apsw.Connection]:
         """A connection of one's own, kept for the next who asks."""
         connection = self._take_idle()
         try:
-            if connection is None:
-                connection = connect(self._database)
-            yield connection
-        except sqlite3.DatabaseError as error:
-            if connection is not None:
-                connection.close()
-            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-                raise IndexLocked(f"{self._database} is locked by another process; try again") from error
-            damaged = getattr(error, "sqlite_errorcode", 0) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-            advice = (
-                "restore the index from a copy"
-                if damaged
-                else "see that its disk has room and can be written"
-            )
-            raise IndexCorrupt(f"{self._database}: {error}; {advice}") from error
+            with explained(self._database):
+                if connection is None:
+                    connection = connect(self._database)
+                yield connection
         except BaseException:
             if connection is not None:
                 connection.close()
             raise
         self._put_back(connection)
 
-    def _take_idle(self) -> sqlite3.Connection | None:
+    def _take_idle(self) -> apsw.Connection | None:
         with self._guard:
             if self._closed:
                 raise IndexClosed(f"the index in {self.folder} was closed; open it again with rag.open")
             return self._idle.pop() if self._idle else None
 
-    def _put_back(self, connection: sqlite3.Connection) -> None:
+    def _put_back(self, connection: apsw.Connection) -> None:
         with self._guard:
             if self._closed:
                 connection.close()
@@ -109,22 +131,27 @@ class Store:
                 self._idle.append(connection)
 
     @contextmanager
-    def view(self) -> Iterator[View]:
-        """The last commit, to be searched for as long as the context is open.
+    def view(self, principal: Principal | None = None) -> Iterator[View]:
+        """The last commit as `principal` may see it, searched for as long as the context is open.
+
+        Without a principal all is seen, unless a document has a tenant or readers: then nothing is.
 
         Raises:
             IndexCorrupt: a segment is missing or damaged.
         """
         with self._connection() as connection:
-            snapshot = self._begin(connection)
+            hidden, snapshot = self._begin(
+                connection, principal.tenant if principal else "", principal is None
+            )
+            visible = NOBODY if hidden else readable_by(principal or Principal(operator=True))
             try:
-                yield View(connection, snapshot, self.settings, english)
+                yield View(connection, snapshot, self.settings, english, visible)
             finally:
                 if connection.in_transaction:  # some failures of SQLite end it themselves
                     connection.execute("ROLLBACK")
 
-    def _begin(self, connection: sqlite3.Connection) -> Snapshot:
-        """Begin a read transaction whose segments are all open.
+    def _begin(self, connection: apsw.Connection, tenant: str, unnamed: bool) -> tuple[bool, Snapshot]:
+        """Begin a read transaction whose segments are all open, and whether it shows nothing at all.
 
         A compaction may remove a segment between the two; then the next commit is shown.
         """
@@ -132,53 +159,71 @@ class Store:
             connection.execute("BEGIN")
             commit = last_commit(connection)
             try:
-                snapshot = read_snapshot(connection, self.folder, self.settings, self._snapshot)
+                hidden = unnamed and read_meta(connection, "rules") is not None
+                before = self._snapshots.get(tenant)
+                snapshot = read_snapshot(connection, self.folder, self.settings, tenant, before, hidden)
             except BaseException as error:
                 connection.execute("ROLLBACK")
                 if isinstance(error, IndexCorrupt) and last_commit(connection) > commit:
                     continue
                 raise
-            self._snapshot = snapshot
-            return snapshot
+            if not hidden:
+                self._snapshots[tenant] = snapshot
+            return hidden, snapshot
+
+    def tenants(self) -> list[str]:
+        """The tenants who have documents, in order."""
+        with self._connection() as connection:
+            rows = query(connection, "SELECT DISTINCT tenant FROM documents ORDER BY tenant")
+        return [tenant for (tenant,) in rows]
 
     def stats(self) -> Stats:
-        """The size of the index at its last commit."""
-        with self.view() as view, self._connection() as connection:
-            snapshot = view.snapshot
-            documents = view.documents_total
-            fingerprint = read_meta(connection, "fingerprint")
+        """The size of the index at its last commit, of all tenants together."""
+        with self._connection() as connection, transaction(connection):
+            (documents, chunks) = one(connection, "SELECT count(*), total(chunks) FROM documents")
+            (segments, rows) = one(connection, "SELECT count(*), total(rows) FROM segments")
+            commit, fingerprint = last_commit(connection), _fingerprint(connection)
         return Stats(
             documents=documents,
-            chunks=snapshot.rows_live,
-            segments=len(snapshot.segments),
+            chunks=int(chunks),
+            segments=segments,
             bytes=folder_bytes(self.folder),
-            commit=snapshot.commit,
-            deleted_chunks=snapshot.rows - snapshot.rows_live,
+            commit=commit,
+            deleted_chunks=int(rows - chunks),
             kind=self.settings.kind,
-            encoder=json.loads(fingerprint)["name"] if fingerprint else "",
+            encoder=fingerprint.name if fingerprint else "",
         )
+
+    def problems(self) -> list[str]:
+        """What is wrong with the last commit, after every byte of it was looked at."""
+        with self._connection() as connection, transaction(connection):
+            return list(find_problems(connection, self.folder))
+
+    def fingerprint(self) -> Fingerprint | None:
+        """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
+        with self._connection() as connection:
+            return _fingerprint(connection)
 
     def check_encoder(self, fingerprint: Fingerprint) -> None:
         """See that vectors of this encoder may be compared with those in the index.
 
         Raises:
-            EncoderMismatch: the index was made with another encoder.
+            EncoderMismatch: the index is searched with another encoder.
         """
-        with self._connection() as connection:
-            known = read_meta(connection, "fingerprint")
-        if known is not None and json.loads(known) != asdict(fingerprint):
-            made_with = Fingerprint(**json.loads(known))
+        made_with = self.fingerprint()
+        if made_with is not None and made_with != fingerprint:
             raise EncoderMismatch(
                 f"the index in {self.folder} was made with {made_with}, and this encoder is {fingerprint}; "
-                "open it with the first, or add the documents to a new index with the second"
+                "open it with the first, or change it to the second with `rag reembed`"
             )
 
     @contextmanager
-    def writer(self) -> Iterator[Writer]:
+    def writer(self, tenant: str = "") -> Iterator[Writer]:
         """The right to write, held by one process and thread at a time; it ends with the process.
 
         Raises:
             IndexLocked: another has held it for longer than one waits.
+            IndexFailed: the disk refused.
         """
         from filelock import FileLock, Timeout
 
@@ -189,13 +234,24 @@ class Store:
             raise IndexLocked(
                 f"another process writes to the index in {self.folder}; wait until it is done, then try again"
             ) from error
+        except OSError as error:
+            raise IndexFailed(
+                f"{self.folder / 'write.lock'} cannot be locked ({error}); see its rights"
+            ) from error
         try:
             with self._connection() as connection:
-                writer = Writer(connection, self.folder, self.settings)
+                self._check_head(connection, read_head(self.folder))
+                writer = Writer(connection, self.folder, self.settings, tenant)
                 writer.sweep()
                 yield writer
         finally:
             lock.release()
+
+
+def _fingerprint(connection: apsw.Connection) -> Fingerprint | None:
+    """That of the generation that is searched."""
+    row = found(connection, "SELECT fingerprint FROM generations WHERE id = ?", (serving(connection),))
+    return Fingerprint(**json.loads(row[0])) if row else None
 
 
 def _others(folder: Path) -> bool:
@@ -203,7 +259,7 @@ def _others(folder: Path) -> bool:
     return any(not path.name.startswith(NAME) for path in folder.iterdir())
 
 
-def _agree_on_settings(connection: sqlite3.Connection, wanted: Settings | None) -> Settings:
+def _agree_on_settings(connection: apsw.Connection, wanted: Settings | None) -> Settings:
     """The settings of the index: those written down in it, or `wanted` where it is new."""
     known = read_meta(connection, "settings")
     if known is None:

@@ -3,105 +3,136 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import apsw
 import numpy as np
+import numpy.typing as npt
 
 from rag.errors import FilterError
 from rag.index.bm25 import add_scores, idf, length_norms
-from rag.index.database import last_commit
+from rag.index.database import Condition, found, last_commit, one, query
 from rag.index.documents import read_document, read_documents, read_place, read_text
 from rag.index.files import FileSeal
 from rag.index.filters import compile_filter
 from rag.index.ranking import EMPTY, best_rows, ranked
-from rag.index.segment import Segment, open_segment
+from rag.index.segment import Segment
 from rag.index.vectors import EXACT_SHARE, Mask, exact_nearest, exact_scores, graph_nearest
 from rag.types import Chunk, Document, Filter, Hit, LegScores, Ranking, Rows, Scores, Settings, Span, Vectors
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What of one commit is held in memory: the open segments, and which of their rows live.
+    """What of one tenant at one commit is held in memory: the open segments, and which of their rows live.
 
     A row's number in a view is its number in its segment plus the segment's base.
-    `live` is None for a segment of which nothing was deleted.
+    `live` is None for a segment of which nothing was deleted. `generation` is that
+    of the vectors, 0 where there are none yet.
     """
 
+    tenant: str
     commit: int
+    generation: int
     segments: tuple[Segment, ...]
     bases: tuple[int, ...]
     live: tuple[Mask | None, ...]
     norms: tuple[Scores, ...]
     rows: int
     rows_live: int
+    guarded: bool
+    """Whether a document of the tenant names its readers."""
 
 
-def read_segments(connection: sqlite3.Connection, folder: Path, numbers: Sequence[int]) -> list[Segment]:
-    """Open segments of the commit that `connection` sees, after every byte of them was checked.
+def open_segment(connection: apsw.Connection, folder: Path, number: int, generation: int) -> Segment:
+    """Open a segment of the commit that `connection` sees, with its vectors of that generation.
 
     Raises:
-        IndexCorrupt: a file of one is missing or damaged.
+        IndexCorrupt: a file of it is missing.
     """
-    segments = []
-    for number in numbers:
-        name, seals = connection.execute(
-            "SELECT folder, seals FROM segments WHERE id = ?", (number,)
-        ).fetchone()
-        wanted = {file: FileSeal(*parts) for file, parts in json.loads(seals).items()}
-        segments.append(open_segment(folder / name, number, wanted))
-    return segments
+    name, rows = one(connection, "SELECT folder, seals FROM segments WHERE id = ?", (number,))
+    wanted = "SELECT seals FROM vectors WHERE segment = ? AND generation = ?"
+    (vectors,) = one(connection, wanted, (number, generation))
+    seals = {file: FileSeal(*parts) for file, parts in (json.loads(rows) | json.loads(vectors)).items()}
+    return Segment(number, folder / name, generation, seals)
 
 
 def read_snapshot(
-    connection: sqlite3.Connection, folder: Path, settings: Settings, before: Snapshot | None
+    connection: apsw.Connection,
+    folder: Path,
+    settings: Settings,
+    tenant: str,
+    before: Snapshot | None,
+    hidden: bool = False,
 ) -> Snapshot:
-    """Open the segments of the commit that `connection` sees; those that `before` has open are kept."""
-    commit = last_commit(connection)
-    if before is not None and before.commit == commit:
+    """Open the tenant's segments of the commit that `connection` sees; those that `before` has open are kept.
+
+    Where all is `hidden` it is a snapshot without segments.
+    """
+    commit, generation = last_commit(connection), serving(connection)
+    if before is not None and before.commit == commit and not hidden:
         return before
     open_now = {segment.id: segment for segment in before.segments} if before else {}
+    if before is not None and before.generation != generation:
+        open_now = {}
     segments, live = [], []
-    for (number,) in connection.execute("SELECT id FROM segments ORDER BY id").fetchall():
-        segment = open_now.get(number) or read_segments(connection, folder, [number])[0]
-        dead = connection.execute("SELECT document FROM tombstones WHERE segment = ?", (number,)).fetchall()
+    numbers = query(connection, "SELECT id FROM segments WHERE tenant = ? ORDER BY id", (tenant,))
+    for (number,) in [] if hidden else numbers:
+        segment = open_now.get(number) or open_segment(connection, folder, number, generation)
+        dead = query(connection, "SELECT document FROM tombstones WHERE segment = ?", (number,))
         segments.append(segment)
-        live.append(~np.isin(segment.rows.documents, [document for (document,) in dead]) if dead else None)
-    sizes = [len(segment.rows) for segment in segments]
+        live.append(~np.isin(segment.documents, [document for (document,) in dead]) if dead else None)
+    sizes = [len(segment) for segment in segments]
     lengths = [
-        segment.rows.lengths if mask is None else segment.rows.lengths[mask]
+        segment.lengths if mask is None else segment.lengths[mask]
         for segment, mask in zip(segments, live, strict=True)
     ]
     rows_live = sum(map(len, lengths))
     average = sum(int(each.sum(dtype=np.int64)) for each in lengths) / max(1, rows_live)
+    guarded = "SELECT 1 FROM documents WHERE tenant = ? AND readers <> '' LIMIT 1"
     return Snapshot(
+        tenant=tenant,
         commit=commit,
+        generation=generation,
         segments=tuple(segments),
         bases=tuple(int(base) for base in np.cumsum([0, *sizes])[:-1]),
         live=tuple(live),
-        norms=tuple(
-            length_norms(segment.rows.lengths, average, settings.k1, settings.b) for segment in segments
-        ),
+        norms=tuple(length_norms(segment.lengths, average, settings.k1, settings.b) for segment in segments),
         rows=sum(sizes),
         rows_live=rows_live,
+        guarded=found(connection, guarded, (tenant,)) is not None,
     )
 
 
+def serving(connection: apsw.Connection) -> int:
+    """The generation of vectors that is searched, 0 where nothing was embedded yet."""
+    row = found(connection, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'serving'")
+    return row[0] if row else 0
+
+
+NOBODY = Condition("0")
+"""What one may read who has not said who they are, in an index that has rules."""
+
+
 class View:
-    """An `Index` over one snapshot. It is good for as long as its transaction is open."""
+    """An `Index` over one snapshot. It is good for as long as its transaction is open.
+
+    It shows the documents for which `visible` is true, and nothing of the others.
+    """
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: apsw.Connection,
         snapshot: Snapshot,
         settings: Settings,
         analyze: Callable[[str], list[str]],
+        visible: Condition,
     ):
         self._connection = connection
+        self._visible = visible
         self.snapshot = snapshot
         self._settings = settings
         self._analyze = analyze
@@ -148,7 +179,7 @@ class View:
         parts = []
         for segment, allowed in zip(self.snapshot.segments, self._allowed(where), strict=True):
             few = allowed is not None and np.count_nonzero(allowed) < EXACT_SHARE * len(allowed)
-            vectors, ef_search = segment.rows.vectors, self._settings.ef_search
+            vectors, ef_search = segment.vectors, self._settings.ef_search
             if segment.graph is None or few:
                 parts.append(exact_nearest(vectors, vector, k, allowed))
             else:
@@ -163,7 +194,7 @@ class View:
     def dense_scores(self, vector: Vectors, rows: Rows) -> Scores:
         """The inner product of `vector` with each of `rows`."""
         segments = self.snapshot.segments
-        return self._gather(rows, lambda at, local: exact_scores(segments[at].rows.vectors, vector, local))
+        return self._gather(rows, lambda at, local: exact_scores(segments[at].vectors, vector, local))
 
     def chunk_ids(self, rows: Rows) -> list[str]:
         """The chunk id of each of `rows`."""
@@ -191,7 +222,7 @@ class View:
         Raises:
             DocumentNotFound: there is none.
         """
-        return read_document(self._connection, document_id)
+        return read_document(self._connection, self._visible, document_id)
 
     def place(self, document_id: str, offset: int) -> tuple[int | None, str]:
         """The page and the headings of the character at `offset` of a document.
@@ -199,29 +230,29 @@ class View:
         Raises:
             DocumentNotFound: there is no document of that id.
         """
-        return read_place(self._connection, document_id, offset)
+        return read_place(self._connection, self._visible, document_id, offset)
 
     @property
     def documents_total(self) -> int:
         """How many documents there are."""
-        (total,) = self._connection.execute("SELECT count(*) FROM documents").fetchone()
-        return int(total)
+        counted = f"SELECT count(*) FROM documents WHERE {self._visible.sql}"
+        return int(one(self._connection, counted, self._visible.values)[0])
 
     def documents(self) -> Iterator[Document]:
         """Every document in the order of its source, without its text and pages."""
-        return read_documents(self._connection)
+        return read_documents(self._connection, self._visible)
 
     def vectors_of(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
         """The vectors, float32 (dimension,), of those content keys whose text has been embedded before."""
         segments = {segment.id: segment for segment in self.snapshot.segments}
-        found = {}
+        known = {}
         for key in set(keys):
-            place = self._connection.execute(
-                "SELECT segment, row FROM chunks WHERE content = ? LIMIT 1", (key,)
-            ).fetchone()
+            # Another tenant's text is not looked for: that it was there would show.
+            places = query(self._connection, "SELECT segment, row FROM chunks WHERE content = ?", (key,))
+            place = next((place for place in places if place[0] in segments), None)
             if place is not None:
-                found[key] = np.array(segments[place[0]].rows.vectors[place[1]])
-        return found
+                known[key] = np.array(segments[place[0]].vectors[place[1]])
+        return known
 
     def _bm25_of(self, query: str) -> list[Scores]:
         """The score of every row by segment, kept for the next who asks of the same query."""
@@ -233,36 +264,46 @@ class View:
         """The score of every row, segment by segment; rows without a query term have 0."""
         terms = Counter(self._analyze(query))
         postings = [
-            {term: segment.rows.postings.find(term) for term in terms} for segment in self.snapshot.segments
+            {term: segment.postings.find(term) for term in terms} for segment in self.snapshot.segments
         ]
         weights = {}
         for term, count in terms.items():
             holding = 0
-            for found, live in zip(postings, self.snapshot.live, strict=True):
-                rows, _ = found[term]
+            for here, live in zip(postings, self.snapshot.live, strict=True):
+                rows, _ = here[term]
                 holding += len(rows) if live is None else int(np.count_nonzero(live[rows]))
             weights[term] = count * idf(self.snapshot.rows_live, holding)
-        for found, norms in zip(postings, self.snapshot.norms, strict=True):
+        for here, norms in zip(postings, self.snapshot.norms, strict=True):
             scores = np.zeros(len(norms), np.float32)
-            for term, (rows, counts) in found.items():
+            for term, (rows, counts) in here.items():
                 add_scores(scores, rows, counts, norms, weights[term])
             yield scores
 
     def _allowed(self, where: Filter | None) -> list[Mask | None]:
-        """For each segment, which rows are live and inside `where`; None where all are."""
+        """For each segment, which rows are live, visible and inside `where`; None where all are."""
         live = self.snapshot.live
-        if where is None:
+        if where is None and not self.snapshot.guarded:
             return list(live)
-        condition = compile_filter(where)
-        try:
-            numbers = self._connection.execute(
-                f"SELECT number FROM documents WHERE {condition.sql}", condition.values
-            ).fetchall()
-        except (sqlite3.OperationalError, sqlite3.DataError, OverflowError, UnicodeEncodeError) as error:
-            raise FilterError(f"this filter is more than SQLite takes ({error}); make it smaller") from error
-        inside = np.array([number for (number,) in numbers], np.int64)
-        masks = [np.isin(segment.rows.documents, inside) for segment in self.snapshot.segments]
+        inside = self._visible_numbers() if where is None else self._filtered_numbers(where)
+        masks = [np.isin(segment.documents, inside) for segment in self.snapshot.segments]
         return [mask if alive is None else mask & alive for mask, alive in zip(masks, live, strict=True)]
+
+    def _visible_numbers(self) -> npt.NDArray[np.int64]:
+        return self._numbers(self._visible)
+
+    def _filtered_numbers(self, where: Filter) -> npt.NDArray[np.int64]:
+        inside = compile_filter(where)
+        both = Condition(f"({self._visible.sql}) AND ({inside.sql})", (*self._visible.values, *inside.values))
+        try:
+            return self._numbers(both)
+        except (apsw.SQLError, apsw.TooBigError, apsw.RangeError, OverflowError, UnicodeEncodeError) as error:
+            raise FilterError(f"this filter is more than SQLite takes ({error}); make it smaller") from error
+
+    def _numbers(self, condition: Condition) -> npt.NDArray[np.int64]:
+        """The numbers of the documents of which it is true."""
+        wanted = f"SELECT number FROM documents WHERE {condition.sql}"
+        rows = query(self._connection, wanted, condition.values)
+        return np.array([number for (number,) in rows], np.int64)
 
     def _merged(self, parts: Sequence[Ranking], k: int) -> Ranking:
         """The k best of what each segment found."""
@@ -287,8 +328,9 @@ class View:
         for row in rows.tolist():
             at = int(np.searchsorted(bases, row, side="right")) - 1
             place = (self.snapshot.segments[at].id, row - bases[at])
-            yield self._connection.execute(
+            yield one(
+                self._connection,
                 f"SELECT {columns} FROM chunks c JOIN documents d ON d.number = c.document "
                 "WHERE c.segment = ? AND c.row = ?",
                 place,
-            ).fetchone()
+            )

@@ -235,13 +235,13 @@ def test_doctor_finds_a_whole_index_whole_and_a_damaged_one_damaged(own_index: P
     findings = as_json("doctor", "--index", own_index)["findings"]
     assert {each["name"] for each in findings} >= {"python", "packages", "encoder", "index"}
     assert "2 documents" in findings[-1]["detail"]
-    vectors = next(own_index.rglob("vectors.npy"))
+    vectors = next(own_index.rglob("vectors-*.npy"))
     data = bytearray(vectors.read_bytes())
     data[-1] ^= 1
     vectors.write_bytes(data)
     damaged = as_json("doctor", "--index", own_index, exit_code=2)
     assert damaged["findings"][-1]["ok"] is False
-    assert "vectors.npy is damaged" in damaged["findings"][-1]["detail"]
+    assert f"{vectors.name} is damaged" in damaged["findings"][-1]["detail"]
 
 
 @pytest.mark.parametrize(

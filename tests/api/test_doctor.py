@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 import tomllib
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import pytest
 
 from rag.api.doctor import REQUIRED, examine
 from rag.api.settings import DoorSettings
-from rag.index.check import find_problems
+from rag.index.database import connect
 from rag.pipeline import Engine
 
 
@@ -29,23 +28,21 @@ def test_a_missing_encoder_and_a_missing_package_are_problems_with_a_cure(
 
 
 def test_a_whole_index_has_no_problems(engine: Engine) -> None:
-    with engine.view() as view:
-        assert find_problems(view) == []
+    assert engine.problems() == []
 
 
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
-        ("DELETE FROM chunks WHERE row = 0", "vectors and"),
+        ("DELETE FROM chunks WHERE row = 0", "rows that are not those"),
         ("DELETE FROM texts", "is shorter than its last passage"),
-        ("UPDATE texts SET text = x'00'", "cannot be read"),
+        ("UPDATE texts SET text = x'00'", "does not unpack"),
         ("UPDATE documents SET chunks = 7", "of its 7 passages"),
     ],
 )
 def test_what_does_not_fit_together_is_found(own_index: Path, damage: str, says: str) -> None:
-    database = sqlite3.connect(own_index / "index.db")
-    with database:
-        database.execute(damage)
+    database = connect(own_index / "index.db")
+    database.execute(damage)
     database.close()
-    with Engine(own_index, create=False) as engine, engine.view() as view:
-        assert any(says in problem for problem in find_problems(view))
+    with Engine(own_index, create=False) as engine:
+        assert any(says in problem for problem in engine.problems())

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 
+import apsw
 import pytest
 from fakes import document
 from hypothesis import given, settings
@@ -129,7 +129,7 @@ def field_matches(metadata: Mapping[str, object], name: str, wanted: object) -> 
 
 
 @pytest.fixture(scope="module")
-def table(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
+def table(tmp_path_factory: pytest.TempPathFactory) -> apsw.Connection:
     path = tmp_path_factory.mktemp("filters") / "index.db"
     connection = connect(path)
     prepare(connection, path)
@@ -137,10 +137,10 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> sqlite3.Connection:
     connection.close()
 
 
-def passing(table: sqlite3.Connection, collection: list[Mapping[str, object]], where: Filter) -> list[int]:
+def passing(table: apsw.Connection, collection: list[Mapping[str, object]], where: Filter) -> list[int]:
     table.execute("DELETE FROM documents")
     table.executemany(
-        "INSERT INTO documents VALUES (?, ?, ?, ?, x'', ?, '', '', '', 0, 0)",
+        "INSERT INTO documents VALUES (?, '', ?, ?, ?, x'', ?, '', '', '', '', 0, 0)",
         [(at, f"id{at}", f"source{at}", "5", metadata_json(each)) for at, each in enumerate(collection)],
     )
     condition = compile_filter(where)
@@ -153,7 +153,7 @@ def passing(table: sqlite3.Connection, collection: list[Mapping[str, object]], w
 @settings(max_examples=150, deadline=None)
 @given(collection=st.lists(METADATA, min_size=1, max_size=8), where=FILTER)
 def test_means_what_mongodb_documents(
-    table: sqlite3.Connection, collection: list[Mapping[str, object]], where: Filter
+    table: apsw.Connection, collection: list[Mapping[str, object]], where: Filter
 ) -> None:
     assert passing(table, collection, where) == [
         at for at, each in enumerate(collection) if matches(each, where)
@@ -177,9 +177,7 @@ def test_means_what_mongodb_documents(
         ({}, [0, 1, 2, 3, 4, 5, 6, 7]),
     ],
 )
-def test_missing_null_lists_and_booleans(
-    table: sqlite3.Connection, where: Filter, expected: list[int]
-) -> None:
+def test_missing_null_lists_and_booleans(table: apsw.Connection, where: Filter, expected: list[int]) -> None:
     collection = [
         {},
         {"a": None},
@@ -194,7 +192,7 @@ def test_missing_null_lists_and_booleans(
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_name_is_only_a_name(table: sqlite3.Connection, field: str) -> None:
+def test_a_name_is_only_a_name(table: apsw.Connection, field: str) -> None:
     collection = [{field: "x"}, {"other": "x"}, {field: ["y", "x"]}, {}]
     if field.startswith("$"):
         with pytest.raises(FilterError):
@@ -205,7 +203,7 @@ def test_a_name_is_only_a_name(table: sqlite3.Connection, field: str) -> None:
     assert passing(table, collection, {field: {"$gte": "y"}}) == [2]
 
 
-def test_the_columns_are_text(table: sqlite3.Connection) -> None:
+def test_the_columns_are_text(table: apsw.Connection) -> None:
     collection = [{}, {}]
     assert passing(table, collection, {"title": "5"}) == [0, 1]
     assert passing(table, collection, {"title": 5}) == []

@@ -36,7 +36,7 @@ def sources(engine: Engine, query: str = "word", **options: object) -> set[str]:
 def contents(folder: Path) -> bytes:
     """Every byte under an index, and the stored texts once more, unpacked."""
     raw = b"".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
-    connection = sqlite3.connect(folder / "index.db")
+    connection = database.connect(folder / "index.db")
     texts = [zlib.decompress(block) for (block,) in connection.execute("SELECT text FROM texts")]
     connection.close()
     return raw + b"".join(texts)
@@ -115,10 +115,7 @@ def test_compaction_under_an_open_view_says_that_text_is_left(
 ) -> None:
     engine, reader = open_engine(), open_engine()
     engine.add([document("secret word", "a"), document("plain word", "b")])
-    connect = sqlite3.connect
-    monkeypatch.setattr(
-        database.sqlite3, "connect", lambda *args, **options: connect(*args, **options | {"timeout": 0.1})
-    )
+    monkeypatch.setattr(database, "BUSY_MS", 100)
     slow = open_engine()
     with reader.view() as view:
         slow.delete(engine.documents()[0].id)
@@ -345,7 +342,7 @@ def test_processes_that_make_one_index_at_once_make_one(tmp_path: Path) -> None:
 
 def test_a_newer_format_and_a_stranger_are_refused(open_engine: Open, tmp_path: Path) -> None:
     open_engine().close()
-    connection = sqlite3.connect(tmp_path / "index" / "index.db")
+    connection = database.connect(tmp_path / "index" / "index.db")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(IndexFormatError, match="upgrade"):
