@@ -88,7 +88,7 @@ def parse_query(text: str) -> Query:
     behind = 0
     for found in _OPERATOR.finditer(text):
         sign, word = found["sign"], found["word"]
-        part = word or found["straight"] or found["curly"] or ""
+        part = (word or found["straight"] or found["curly"] or "").strip()
         if not _LETTER_OR_DIGIT.search(part):
             continue
         if word:
