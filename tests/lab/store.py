@@ -1,0 +1,58 @@
+"""Our own store as a subject of the laboratory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fakes import HashingEncoder, document
+from harness import check_consistent
+
+from lab.script import Disagreement, State
+from rag.pipeline import Engine
+
+MODES = ("lexical", "dense", "hybrid")
+
+
+class Store:
+    """An index; what `read` shows was compared with every table, segment and leg."""
+
+    def __init__(self, folder: Path, *, create: bool):
+        self._engine = Engine(folder, encoder=HashingEncoder(), create=create)
+
+    def add(self, texts: Mapping[str, str]) -> None:
+        report = self._engine.add([document(text, name) for name, text in texts.items()])
+        assert not report.failed and not report.skipped, report
+
+    def delete(self, names: Sequence[str]) -> None:
+        self._engine.delete([each.id for each in self._engine.documents() if each.source in names])
+
+    def compact(self) -> None:
+        self._engine.compact()
+
+    def read(self) -> State:
+        try:
+            check_consistent(self._engine._store)
+            with self._engine.view() as view:
+                state = {each.source: view.document(each.id).text for each in view.documents()}
+            for mode in MODES if state else ():
+                hits = self._engine.search("file version document", k=1000, mode=mode)
+                found = {hit.source for hit in hits}
+                assert found == set(state), f"{mode} shows {found}, the index {set(state)}"
+                for hit in hits:
+                    assert state[hit.source][hit.chunk.start : hit.chunk.end] == hit.chunk.text
+        except AssertionError as error:
+            raise Disagreement(str(error)) from error
+        return state
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+class Careless(Store):
+    """The same index on a disk that is never asked to be sure: what the laboratory must find wrong."""
+
+    def __init__(self, folder: Path, *, create: bool):
+        os.fsync = os.fdatasync = lambda descriptor: None
+        super().__init__(folder, create=create)
