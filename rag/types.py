@@ -308,9 +308,12 @@ class Settings:
     Chunks have at most `size_tokens` of the encoder's tokens and share up to
     `overlap_tokens` with the one before. `k1` and `b` are BM25's, `title_boost` is what a word
     in a chunk's headings counts beside one in its text, and `language` names the analyzer. `kind` is
-    `flat` (exact), `hnsw`, or `auto`, which lays an HNSW graph over segments of
-    `auto_graph_rows` rows or more. `graph_m`, `ef_construction` and `ef_search`
-    are HNSW's: neighbours a node, candidates while building and while searching.
+    `flat` (exact), `hnsw`, `ivf_pq`, or `auto`, which scans segments below `auto_graph_rows` rows
+    and else takes what is fastest within `memory_mb` (None: no bound). `codes` are what a graph or a
+    scan compares, `float32`, `float16` or `int8`; the best are always scored exactly. `graph_m`,
+    `ef_construction` and `ef_search` are HNSW's: neighbours a node, candidates while building and
+    while searching. `lists` and `pq_bytes` (0: by the rows and the dimension), `nprobe` and `refine`
+    are IVF-PQ's: lists, bytes a vector, lists visited, and candidates that are scored exactly.
     """
 
     size_tokens: int = 200
@@ -321,13 +324,21 @@ class Settings:
     language: str = "english"
     kind: str = "auto"
     auto_graph_rows: int = 50_000
+    memory_mb: float | None = None
+    codes: str = "int8"
     graph_m: int = 32
     ef_construction: int = 200
     ef_search: int = 128
+    lists: int = 0
+    pq_bytes: int = 0
+    nprobe: int = 128
+    refine: int = 800
 
     def __post_init__(self) -> None:
-        if self.kind not in ("auto", "flat", "hnsw"):
-            raise ValueError(f"kind is auto, flat or hnsw, not {self.kind!r}")
+        if self.kind not in ("auto", "flat", "hnsw", "ivf_pq"):
+            raise ValueError(f"kind is auto, flat, hnsw or ivf_pq, not {self.kind!r}")
+        if self.codes not in ("float32", "float16", "int8"):
+            raise ValueError(f"codes are float32, float16 or int8, not {self.codes!r}")
         if not 0 <= self.overlap_tokens < self.size_tokens:
             raise ValueError("overlap_tokens must be less than size_tokens, and neither negative")
         if self.k1 < 0 or not 0 <= self.b <= 1:
@@ -336,3 +347,7 @@ class Settings:
             raise ValueError("title_boost is in 0..100")
         if min(self.graph_m, self.ef_construction, self.ef_search) < 2:
             raise ValueError("graph_m, ef_construction and ef_search are 2 or more")
+        if min(self.lists, self.pq_bytes) < 0 or min(self.nprobe, self.refine) < 1:
+            raise ValueError("lists and pq_bytes are 0 or more, nprobe and refine 1 or more")
+        if self.memory_mb is not None and self.memory_mb <= 0:
+            raise ValueError("memory_mb is more than 0, or None for no bound")
