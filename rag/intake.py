@@ -29,8 +29,7 @@ from rag.index.documents import (
     readers_json,
 )
 from rag.index.filters import COLUMNS
-from rag.index.view import View
-from rag.index.writer import Writer
+from rag.index.storage import StorageView, StorageWriter
 from rag.ingestion.load import find_files, load_bytes, read_bytes
 from rag.protocols import Chunker, Encoder
 from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status, Vectors
@@ -104,8 +103,8 @@ class Intake:
 
     def __init__(
         self,
-        writer: Writer,
-        view: Callable[[], AbstractContextManager[View]],
+        writer: StorageWriter,
+        view: Callable[[], AbstractContextManager[StorageView]],
         encoder: Callable[[], Encoder],
         chunker: Callable[[], Chunker],
         shorten: Callable[[str], str],

@@ -22,8 +22,8 @@ from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
+from rag.index.storage import Storage, StorageView, check_same_encoder
 from rag.index.store import Store
-from rag.index.view import View
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
 from rag.intake import Given, Intake, Progress, Source, inputs
 from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
@@ -81,7 +81,7 @@ class Engine:
     ):
         if "://" in os.fspath(path):
             raise InputError(f"{path}: an index is a folder; servers such as Qdrant are not spoken to yet")
-        self._store = Store(Path(path), settings, create=create)
+        self._store: Storage = Store(Path(path), settings, create=create)
         self._wanted_encoder = encoder
         self._encoder: Encoder | None = None
         self._encoder_lock = threading.Lock()
@@ -136,12 +136,7 @@ class Engine:
             InputError: A path does not exist.
             IndexLocked: Another process is writing.
         """
-        own = self._store.folder.resolve()
-        items = [
-            item
-            for item in inputs(source)
-            if isinstance(item, Document) or own not in Path(os.path.realpath(item)).parents
-        ]
+        items = self._inputs(source)
         given = Given(metadata or {}, None if readers is None else tuple(readers))
         owner = Principal(tenant=tenant, operator=True)
         with self._store.writer(tenant) as writer:
@@ -222,7 +217,7 @@ class Engine:
         """What writes the answers."""
         return self._generator or extractive(self.encoder, english)
 
-    def retriever(self, view: View, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
+    def retriever(self, view: StorageView, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
         """The retriever of that mode over a view, as `search` uses it.
 
         Raises:
@@ -232,15 +227,15 @@ class Engine:
             case "lexical":
                 found = lexical(view)
             case "dense":
-                found = dense(view, self.encoder)
+                found = dense(view, self._encoder_for(view))
             case "hybrid":
-                found = hybrid(view, self.encoder)
+                found = hybrid(view, self._encoder_for(view))
             case _:
                 raise InputError(f"mode is hybrid, dense or lexical, not {mode!r}")
         return reranked(found, self._reranker) if rerank and self._reranker else found
 
     @contextmanager
-    def view(self, principal: Principal | None = None) -> Iterator[View]:
+    def view(self, principal: Principal | None = None) -> Iterator[StorageView]:
         """One commit of the index, held for as long as the context is open."""
         with self._store.view(principal) as view:
             yield view
@@ -306,6 +301,21 @@ class Engine:
     ) -> None:
         self.close()
 
+    def _encoder_for(self, view: StorageView) -> Encoder:
+        """The encoder, seen to be that of the view: another may have changed the index's meanwhile."""
+        encoder = self.encoder
+        check_same_encoder(view.fingerprint, encoder.fingerprint)
+        return encoder
+
+    def _inputs(self, source: Source | Iterable[Source]) -> list[Path | Document]:
+        """The files and documents that `source` names, without the index's own files."""
+        own = self._store.own_folder.resolve() if self._store.own_folder else None
+        return [
+            item
+            for item in inputs(source)
+            if isinstance(item, Document) or own not in Path(os.path.realpath(item)).parents
+        ]
+
     def _cutter(self) -> Chunker:
         if self._chunker is None:
             settings, encoder = self._store.settings, self.encoder
@@ -327,7 +337,7 @@ class Engine:
         return headings if len(offsets) <= room else headings[: offsets[room - 1][1] if room > 0 else 0]
 
 
-def _placed(citation: Citation, view: View) -> Citation:
+def _placed(citation: Citation, view: StorageView) -> Citation:
     """The citation with the page and headings of its own start: its passage may begin a page before."""
     page, section = view.place(citation.document_id, citation.start)
     return replace(citation, page=page, section=section)

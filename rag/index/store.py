@@ -16,7 +16,6 @@ from pathlib import Path
 import apsw
 
 from rag.errors import (
-    EncoderMismatch,
     IndexClosed,
     IndexCorrupt,
     IndexFailed,
@@ -30,7 +29,6 @@ from rag.index.database import (
     NAME,
     connect,
     explained,
-    found,
     last_commit,
     one,
     prepare,
@@ -41,7 +39,8 @@ from rag.index.database import (
 )
 from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
 from rag.index.filters import readable_by
-from rag.index.view import NOBODY, Snapshot, View, read_snapshot, serving
+from rag.index.storage import check_same_encoder
+from rag.index.view import NOBODY, Snapshot, View, read_fingerprint, read_snapshot
 from rag.index.writer import Writer
 from rag.types import Fingerprint, Principal, Settings, Stats
 
@@ -177,12 +176,17 @@ class Store:
             rows = query(connection, "SELECT DISTINCT tenant FROM documents ORDER BY tenant")
         return [tenant for (tenant,) in rows]
 
+    @property
+    def own_folder(self) -> Path | None:
+        """The folder that the store lives in, whose files are no documents."""
+        return self.folder
+
     def stats(self) -> Stats:
         """The size of the index at its last commit, of all tenants together."""
         with self._connection() as connection, transaction(connection):
             (documents, chunks) = one(connection, "SELECT count(*), total(chunks) FROM documents")
             (segments, rows) = one(connection, "SELECT count(*), total(rows) FROM segments")
-            commit, fingerprint = last_commit(connection), _fingerprint(connection)
+            commit, fingerprint = last_commit(connection), read_fingerprint(connection)
         return Stats(
             documents=documents,
             chunks=int(chunks),
@@ -202,7 +206,7 @@ class Store:
     def fingerprint(self) -> Fingerprint | None:
         """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
         with self._connection() as connection:
-            return _fingerprint(connection)
+            return read_fingerprint(connection)
 
     def check_encoder(self, fingerprint: Fingerprint) -> None:
         """See that vectors of this encoder may be compared with those in the index.
@@ -210,12 +214,7 @@ class Store:
         Raises:
             EncoderMismatch: the index is searched with another encoder.
         """
-        made_with = self.fingerprint()
-        if made_with is not None and made_with != fingerprint:
-            raise EncoderMismatch(
-                f"the index in {self.folder} was made with {made_with}, and this encoder is {fingerprint}; "
-                "open it with the first, or change it to the second with `rag reembed`"
-            )
+        check_same_encoder(self.fingerprint(), fingerprint)
 
     @contextmanager
     def writer(self, tenant: str = "") -> Iterator[Writer]:
@@ -246,12 +245,6 @@ class Store:
                 yield writer
         finally:
             lock.release()
-
-
-def _fingerprint(connection: apsw.Connection) -> Fingerprint | None:
-    """That of the generation that is searched."""
-    row = found(connection, "SELECT fingerprint FROM generations WHERE id = ?", (serving(connection),))
-    return Fingerprint(**json.loads(row[0])) if row else None
 
 
 def _others(folder: Path) -> bool:

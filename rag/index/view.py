@@ -22,7 +22,20 @@ from rag.index.filters import compile_filter
 from rag.index.ranking import EMPTY, best_rows, ranked
 from rag.index.segment import Segment
 from rag.index.vectors import EXACT_SHARE, Mask, exact_nearest, exact_scores, graph_nearest
-from rag.types import Chunk, Document, Filter, Hit, LegScores, Ranking, Rows, Scores, Settings, Span, Vectors
+from rag.types import (
+    Chunk,
+    Document,
+    Filter,
+    Fingerprint,
+    Hit,
+    LegScores,
+    Ranking,
+    Rows,
+    Scores,
+    Settings,
+    Span,
+    Vectors,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +126,12 @@ def serving(connection: apsw.Connection) -> int:
     return row[0] if row else 0
 
 
+def read_fingerprint(connection: apsw.Connection) -> Fingerprint | None:
+    """The fingerprint of the generation that is searched, None where there is none yet."""
+    row = found(connection, "SELECT fingerprint FROM generations WHERE id = ?", (serving(connection),))
+    return Fingerprint(**json.loads(row[0])) if row else None
+
+
 NOBODY = Condition("0")
 """What one may read who has not said who they are, in an index that has rules."""
 
@@ -142,6 +161,11 @@ class View:
     def commit(self) -> int:
         """The commit that this view shows."""
         return self.snapshot.commit
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
+        return read_fingerprint(self._connection)
 
     def lexical(self, query: str, k: int, where: Filter | None = None) -> Ranking:
         """The k rows of highest BM25 score; rows that share no term with the query are absent.
