@@ -1,0 +1,196 @@
+"""The index on a Qdrant server: `rag.open("qdrant://host:6333/name")`.
+
+It does what the index in a folder does, and says what that says. What lies where,
+and how a commit becomes visible, stands in `qdrant_points`. Qdrant shards and
+replicates the collections itself.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rag.errors import (
+    EncoderMismatch,
+    IndexClosed,
+    IndexFormatError,
+    IndexLocked,
+    IndexNotFound,
+)
+from rag.index.analyzer import english
+from rag.index.qdrant_address import Address
+from rag.index.qdrant_filter import NEVER, all_of, match, readable_by
+from rag.index.qdrant_points import DOCUMENT_INDEXES, FORMAT, MANIFEST, Manifest, settings_json
+from rag.index.qdrant_remote import OLDEST_SERVER, Point, Remote, connect
+from rag.index.qdrant_view import View
+from rag.index.qdrant_writer import Lease, Writer, read_manifest
+from rag.types import Fingerprint, Principal, Settings, Stats
+
+LOCK_WAIT_S = 10.0
+_MOST_TENANTS = 100_000
+
+
+class QdrantStore:
+    """An index on a Qdrant server. Any number of processes read it while one writes.
+
+    Args:
+        address: `qdrant://[key@]host[:port]/name`; see `Address`.
+        settings: How a new index is made. An index knows its own: leave this out to open one.
+        create: Whether it is made where there is none.
+        client: What speaks to the server, with the methods of `qdrant_client.QdrantClient`.
+
+    Raises:
+        InputError: `address` is none.
+        MissingExtra: qdrant-client is not installed.
+        IndexNotFound: there is no index, and `create` is false.
+        IndexFormatError: it is of a newer format, or was made with other `settings`.
+        IndexFailed: the server refuses, or cannot be reached.
+    """
+
+    def __init__(
+        self, address: str, settings: Settings | None = None, *, create: bool = True, client: Any = None
+    ):
+        self.address = Address.parse(address)
+        self._remote = Remote(client or connect(self.address), self.address)
+        self._closed = False
+        self._documents = f"{self.address.name}-documents"
+        try:
+            self.settings = self._open(settings, create)
+        except BaseException:
+            self._remote.close()
+            raise
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it lies on this machine: nowhere."""
+        return None
+
+    def _open(self, wanted: Settings | None, create: bool) -> Settings:
+        release = self._remote.version()
+        if (numbers := re.match(r"(\d+)\.(\d+)", release)) and tuple(
+            map(int, numbers.groups())
+        ) < OLDEST_SERVER:
+            oldest = ".".join(map(str, OLDEST_SERVER))
+            raise IndexFormatError(f"{self.address} runs Qdrant {release}; this needs {oldest} or later")
+        if not self._remote.has_collection(self._documents):
+            if not create:
+                raise IndexNotFound(
+                    f"no index at {self.address}; make one with `rag add PATH --index {self.address}`"
+                )
+            self._remote.make_collection(self._documents, DOCUMENT_INDEXES)
+        if MANIFEST not in self._remote.get(self._documents, [MANIFEST]):
+            new = Manifest(settings_json(wanted or Settings()))
+            self._remote.put(self._documents, [Point(MANIFEST, new.payload())], only_new=True)
+        manifest = read_manifest(self._remote, self._documents)
+        if manifest.format > FORMAT:
+            raise IndexFormatError(
+                f"{self.address} has format {manifest.format}, this version reads up to {FORMAT}; "
+                "upgrade with pip install -U spanrag"
+            )
+        settings = Settings(**json.loads(manifest.settings))
+        if wanted is not None and wanted != settings:
+            raise IndexFormatError(
+                f"the index was made with {settings}, and was opened with {wanted}; "
+                "open it without settings, or make a new index"
+            )
+        return settings
+
+    def close(self) -> None:
+        """Let go of the connections. A closed store answers nothing more; closing twice is no error."""
+        if not self._closed:
+            self._closed = True
+            self._remote.close()
+
+    def _manifest(self) -> Manifest:
+        if self._closed:
+            raise IndexClosed(f"the index at {self.address} was closed; open it again with rag.open")
+        return read_manifest(self._remote, self._documents)
+
+    @contextmanager
+    def view(self, principal: Principal | None = None) -> Iterator[View]:
+        """The last commit as `principal` may see it.
+
+        Without a principal all is seen, unless a document has a tenant or readers: then nothing is.
+        """
+        manifest = self._manifest()
+        someone = principal or Principal(operator=True)
+        hidden = principal is None and manifest.rules
+        readable = NEVER if hidden else readable_by(someone)
+        names = (f"{self.address.name}-{manifest.serving}", self._documents)
+        yield View(self._remote, names, manifest, self.settings, self._analyzer(), someone.tenant, readable)
+
+    def _analyzer(self) -> Callable[[str], list[str]]:
+        return english
+
+    def tenants(self) -> list[str]:
+        """The tenants who have documents, in order."""
+        seen = all_of([match("kind", "document"), self._manifest().seen()])
+        return sorted(self._remote.values(self._documents, "tenant", seen, _MOST_TENANTS))
+
+    def stats(self) -> Stats:
+        """The size of the index at its last commit, of all tenants. Qdrant does not tell its bytes: 0."""
+        manifest = self._manifest()
+        chunks = f"{self.address.name}-{manifest.serving}"
+        stored = living = segments = 0
+        if manifest.serving:
+            stored, living = (self._remote.count(chunks, where) for where in (all_of([]), manifest.seen()))
+            segments = self._remote.segments(chunks)
+        return Stats(
+            documents=self._remote.count(
+                self._documents, all_of([match("kind", "document"), manifest.seen()])
+            ),
+            chunks=living,
+            segments=segments,
+            bytes=0,
+            commit=manifest.commit,
+            deleted_chunks=stored - living,
+            kind=self.settings.kind,
+            encoder=manifest.fingerprint.name if manifest.fingerprint else "",
+        )
+
+    def fingerprint(self) -> Fingerprint | None:
+        """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
+        return self._manifest().fingerprint
+
+    def check_encoder(self, fingerprint: Fingerprint) -> None:
+        """See that vectors of this encoder may be compared with those in the index.
+
+        Raises:
+            EncoderMismatch: the index is searched with another encoder.
+        """
+        made_with = self.fingerprint()
+        if made_with is not None and made_with != fingerprint:
+            raise EncoderMismatch(
+                f"the index at {self.address} was made with {made_with}, and this encoder is {fingerprint}; "
+                "open it with the first, or change it to the second with `rag reembed`"
+            )
+
+    @contextmanager
+    def writer(self, tenant: str = "") -> Iterator[Writer]:
+        """The right to write, held by one at a time; it ends a minute after its holder at the latest.
+
+        Raises:
+            IndexLocked: another has held it for longer than one waits.
+        """
+        self._manifest()
+        lease = Lease(self._remote, self._documents, uuid.uuid4().hex)
+        tried_until = time.monotonic() + LOCK_WAIT_S
+        while not lease.take():
+            if time.monotonic() > tried_until:
+                raise IndexLocked(
+                    f"another process writes to the index at {self.address}, or died less than a minute ago; "
+                    "wait until it is done, then try again"
+                )
+            time.sleep(0.1)
+        try:
+            writer = Writer(self._remote, self.address.name, self.settings, tenant, lease)
+            writer.sweep()
+            yield writer
+        finally:
+            lease.give_back()
