@@ -42,11 +42,7 @@ class Analyzer(Protocol):
         ...
 
     def positions(self, text: str) -> list[str | None]:
-        """The terms of `text` at their places, None where a word was left out.
-
-        Every term in it is one that the call gives. Two terms stand beside each
-        other in the text where, and only where, they do so here.
-        """
+        """The same terms at their places, None where a word was left out."""
         ...
 
 
@@ -70,17 +66,17 @@ def words(text: str) -> list[str]:
     return (_ASCII_WORD if text.isascii() else _WORD).findall(text)
 
 
-class _Terms(dict[str, str]):
-    """The term of each word that was met, made once. It is emptied when it has grown too large."""
+class _Terms(dict[str, str | None]):
+    """The term of each word that was met, None for none. It is emptied when it has grown too large."""
 
     def __init__(self, make: Callable[[str], str]):
         super().__init__()
         self._make = make
         self._lock = Lock()  # a stemmer serves one thread at a time
 
-    def __missing__(self, word: str) -> str:
+    def __missing__(self, word: str) -> str | None:
         with self._lock:
-            term = self._make(word)
+            term = self._make(word) or None
             if len(self) >= _MOST_TERMS:
                 self.clear()
             if len(word) <= _LONGEST_KEPT:
@@ -107,8 +103,8 @@ class WordAnalyzer:
         return list(filter(None, map(self._term, self._cut(text))))
 
     def positions(self, text: str) -> list[str | None]:
-        """The terms of `text` at their places, None where a word was left out."""
-        return [term or None for term in map(self._term, self._cut(text))]
+        """The same terms at their places, None where a word was left out."""
+        return list(map(self._term, self._cut(text)))
 
 
 @cache

@@ -45,7 +45,7 @@ class CjkAnalyzer:
         return [term for term in self.positions(text) if term is not None]
 
     def positions(self, text: str) -> list[str | None]:
-        """The terms of `text` at their places.
+        """The same terms at their places, None where a stop word was left out.
 
         A run of n characters takes n places, as if each character were a word: the last
         one is None, for no pair begins there.

@@ -31,21 +31,18 @@ class CodeAnalyzer:
 
     def __call__(self, text: str) -> list[str]:
         """The terms of `text` in order, repeated as often as they occur."""
-        terms: list[str] = []
-        for identifier in _IDENTIFIER.findall(_normal(text)):
-            parts = _PART.findall(identifier)
-            if len(parts) > 1:
-                terms.append(identifier.lower())
-            terms += english(" ".join(parts))
-        return terms
+        return [term for term in self.positions(text) if term is not None]
 
     def positions(self, text: str) -> list[str | None]:
-        """The parts of identifiers at their places; what is whole has none beside them.
+        """The same terms at their places, None where a stop word was left out.
 
-        So the phrase "parse url" is in `parseURL` and in `parse_url`.
+        The words of an identifier stand behind it, so the phrase "parse url" is in `parseURL`
+        and in `parse_url`.
         """
-        return english.positions(" ".join(_PART.findall(_normal(text))))
-
-
-def _normal(text: str) -> str:
-    return text if text.isascii() else normalize("NFKC", text)
+        places: list[str | None] = []
+        for identifier in _IDENTIFIER.findall(text if text.isascii() else normalize("NFKC", text)):
+            parts = _PART.findall(identifier)
+            if len(parts) > 1:
+                places.append(identifier.lower())
+            places += english.positions(" ".join(parts))
+        return places

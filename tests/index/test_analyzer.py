@@ -100,10 +100,8 @@ ANY = st.sampled_from([*LANGUAGES, "simple", "cjk", "code"])
 def test_terms_and_their_places_agree(name: str, text: str) -> None:
     analyze = analyzer(name)
     terms = analyze(text)
-    placed = [term for term in analyze.positions(text) if term is not None]
-    assert all(terms) and all(placed)
-    assert set(placed) <= set(terms)
-    assert name == "code" or placed == terms
+    assert [term for term in analyze.positions(text) if term is not None] == terms
+    assert all(terms)
 
 
 @pytest.mark.parametrize("name", [*LANGUAGES, "simple", "cjk", "code"])
