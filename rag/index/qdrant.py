@@ -9,30 +9,24 @@ from __future__ import annotations
 
 import json
 import re
-import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rag.errors import (
-    EncoderMismatch,
-    IndexClosed,
-    IndexFormatError,
-    IndexLocked,
-    IndexNotFound,
-)
+from rag.errors import IndexClosed, IndexFormatError, IndexNotFound
 from rag.index.analyzer import english
 from rag.index.qdrant_address import Address
+from rag.index.qdrant_check import find_problems
 from rag.index.qdrant_filter import NEVER, all_of, match, readable_by
+from rag.index.qdrant_lease import leased, read_manifest
 from rag.index.qdrant_points import DOCUMENT_INDEXES, FORMAT, MANIFEST, Manifest, settings_json
 from rag.index.qdrant_remote import OLDEST_SERVER, Point, Remote, connect
 from rag.index.qdrant_view import View
-from rag.index.qdrant_writer import Lease, Writer, read_manifest
+from rag.index.qdrant_writer import Writer
+from rag.index.storage import check_same_encoder
 from rag.types import Fingerprint, Principal, Settings, Stats
 
-LOCK_WAIT_S = 10.0
 _MOST_TENANTS = 100_000
 
 
@@ -67,8 +61,8 @@ class QdrantStore:
             raise
 
     @property
-    def folder(self) -> Path | None:
-        """Where it lies on this machine: nowhere."""
+    def own_folder(self) -> Path | None:
+        """The folder that it lives in: it has none here."""
         return None
 
     def _open(self, wanted: Settings | None, create: bool) -> Settings:
@@ -164,33 +158,23 @@ class QdrantStore:
         Raises:
             EncoderMismatch: the index is searched with another encoder.
         """
-        made_with = self.fingerprint()
-        if made_with is not None and made_with != fingerprint:
-            raise EncoderMismatch(
-                f"the index at {self.address} was made with {made_with}, and this encoder is {fingerprint}; "
-                "open it with the first, or change it to the second with `rag reembed`"
-            )
+        check_same_encoder(self.fingerprint(), fingerprint)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the last commit, after every document, passage and text was looked at."""
+        manifest = self._manifest()
+        names = (f"{self.address.name}-{manifest.serving}", self._documents)
+        return find_problems(self._remote, names, manifest)
 
     @contextmanager
     def writer(self, tenant: str = "") -> Iterator[Writer]:
-        """The right to write, held by one at a time; it ends a minute after its holder at the latest.
+        """The right to write, held by one at a time; it ends at most a minute after its holder did.
 
         Raises:
             IndexLocked: another has held it for longer than one waits.
         """
         self._manifest()
-        lease = Lease(self._remote, self._documents, uuid.uuid4().hex)
-        tried_until = time.monotonic() + LOCK_WAIT_S
-        while not lease.take():
-            if time.monotonic() > tried_until:
-                raise IndexLocked(
-                    f"another process writes to the index at {self.address}, or died less than a minute ago; "
-                    "wait until it is done, then try again"
-                )
-            time.sleep(0.1)
-        try:
+        with leased(self._remote, self._documents) as lease:
             writer = Writer(self._remote, self.address.name, self.settings, tenant, lease)
             writer.sweep()
             yield writer
-        finally:
-            lease.give_back()

@@ -234,7 +234,7 @@ class Remote:
         )
         return [str(hit.value) for hit in answer.hits]
 
-    def get(self, name: str, ids: Sequence[str], *, vectors: bool = False) -> dict[str, Found]:
+    def get(self, name: str, ids: Sequence[str], *, payload: bool = True) -> dict[str, Found]:
         """The points of these ids, by id; one that is not there is left out."""
         found = {}
         for at in range(0, len(ids), PAGE):
@@ -242,7 +242,7 @@ class Remote:
             records = self._tried(
                 "for points",
                 lambda part=part: self._client.retrieve(
-                    name, ids=part, with_payload=True, with_vectors=vectors
+                    name, ids=part, with_payload=payload, with_vectors=False
                 ),
             )
             found.update((str(record.id), _found(record)) for record in records)

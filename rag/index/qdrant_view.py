@@ -22,7 +22,7 @@ from rag.index.qdrant_points import (
 from rag.index.qdrant_remote import PAGE, Found, Remote
 from rag.index.qdrant_sparse import query_vector
 from rag.index.ranking import EMPTY, ranked
-from rag.types import Document, Filter, Hit, LegScores, Ranking, Rows, Scores, Settings, Vectors
+from rag.types import Document, Filter, Fingerprint, Hit, LegScores, Ranking, Rows, Scores, Settings, Vectors
 
 MOST_TIED = 10_000
 """So many points at most are fetched to put those in order that tie with the k-th."""
@@ -61,6 +61,11 @@ class View:
     def commit(self) -> int:
         """The commit that this view shows."""
         return self.manifest.commit
+
+    @property
+    def fingerprint(self) -> Fingerprint | None:
+        """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
+        return self.manifest.fingerprint
 
     def lexical(self, query: str, k: int, where: Filter | None = None) -> Ranking:
         """The k rows of highest BM25 score; rows that share no term with the query are absent.

@@ -7,7 +7,6 @@ still one's own, so that of two who both believe to hold it only one commits.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,15 +14,16 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from rag.errors import EncoderMismatch, IndexCorrupt, IndexLocked, RagError
+from rag.errors import EncoderMismatch, IndexLocked
 from rag.index.documents import Fields, Held, Known, Prepared
 from rag.index.qdrant_filter import Condition, all_of, in_range, match
+from rag.index.qdrant_lease import Lease, read_manifest
 from rag.index.qdrant_points import (
     CHUNK_INDEXES,
     FOREVER,
-    MANIFEST,
     Manifest,
     Record,
+    chunk_id,
     chunk_points,
     fingerprint_json,
     known_of,
@@ -33,68 +33,17 @@ from rag.index.qdrant_points import (
 )
 from rag.index.qdrant_remote import PAGE, Point, Remote
 from rag.index.qdrant_sparse import chunk_vector
-from rag.types import Fingerprint, LedgerEntry, Settings
+from rag.index.storage import check_same_encoder
+from rag.types import Fingerprint, LedgerEntry, Settings, Vectors
 
 T = TypeVar("T")
 
-LEASE_S = 60.0
 KEEP_S = 600.0
 """So long after a commit its readers are left what it replaced, unless the index is compacted."""
 
 _HISTORY = 64
 _MOST_NUMBERS = 64
 """So many metadata fields get an index for ranges; those behind are compared without."""
-
-
-class Lease:
-    """The right to write, renewed in the background for as long as it is held.
-
-    Writers on several machines compare their clocks: these must agree to within half of a minute.
-    """
-
-    def __init__(self, remote: Remote, documents: str, owner: str):
-        self._remote = remote
-        self._documents = documents
-        self.owner = owner
-        self._done = threading.Event()
-        self._keeper = threading.Thread(target=self._keep, name="rag-lease", daemon=True)
-
-    def take(self) -> bool:
-        """Whether it was free, and is one's own now."""
-        free = all_of([{"has_id": [MANIFEST]}, in_range("expires", lt=time.time())])
-        self._remote.set_payload(self._documents, free, self._claim())
-        if read_manifest(self._remote, self._documents).writer != self.owner:
-            return False
-        self._keeper.start()
-        return True
-
-    def give_back(self) -> None:
-        """Let others write."""
-        self._done.set()
-        self._keeper.join()
-        self._remote.set_payload(self._documents, self.mine(), {"writer": "", "expires": 0.0})
-
-    def mine(self) -> Condition:
-        """True of the manifest while the lease is one's own."""
-        return all_of([{"has_id": [MANIFEST]}, match("writer", self.owner)])
-
-    def _claim(self) -> dict[str, Any]:
-        return {"writer": self.owner, "expires": time.time() + LEASE_S}
-
-    def _keep(self) -> None:
-        while not self._done.wait(LEASE_S / 3):
-            try:
-                self._remote.set_payload(self._documents, self.mine(), self._claim())
-            except RagError:  # the next commit will say so
-                continue
-
-
-def read_manifest(remote: Remote, documents: str) -> Manifest:
-    """The manifest as it is now."""
-    found = remote.get(documents, [MANIFEST]).get(MANIFEST)
-    if found is None:
-        raise IndexCorrupt(f"{remote.address} lacks its manifest; restore {documents} from a snapshot")
-    return Manifest.of(found.payload)
 
 
 class Writer:
@@ -205,6 +154,61 @@ class Writer:
         self._wipe(self._manifest.commit)
         return self._manifest.commit
 
+    # The change to another encoder
+
+    def generation(self, fingerprint: Fingerprint) -> int:
+        """The number under which vectors of that encoder are kept; it is a new one for a new encoder."""
+        texts = list(self._manifest.generations)
+        text = fingerprint_json(fingerprint)
+        number = texts.index(text) + 1 if text in texts else len(texts) + 1
+        name = f"{self._name}-{number}"
+        self._remote.make_collection(name, CHUNK_INDEXES, (fingerprint.dimension, self._settings))
+        if text not in texts:
+            self._manifest = self._store(generations=[*texts, text])
+        if number == 1:
+            self._remote.point_alias(self._name, name)
+        return number
+
+    def lacking(self, generation: int) -> list[tuple[str, str]]:
+        """The documents, as tenant and id, of which some chunks have no vector of that generation."""
+        found: dict[tuple[str, str], None] = {}
+        if not self._manifest.serving or generation == self._manifest.serving:
+            return []
+        keys = ["tenant", "document_id"]
+        for page in _pages(self._remote.scroll(self._chunks, self._manifest.seen(), keys=keys)):
+            there = self._remote.get(
+                f"{self._name}-{generation}", [point.id for point in page], payload=False
+            )
+            for point in page:
+                if point.id not in there:
+                    found[point.payload["tenant"], point.payload["document_id"]] = None
+        return sorted(found)
+
+    def put_vectors(self, generation: int, tenant: str, vectors: Mapping[str, Vectors]) -> None:
+        """Keep vectors of a generation, by chunk id, beside those that are searched."""
+        ids = {chunk.rpartition(":")[0] for chunk in vectors}
+        wanted = [match("tenant", tenant), self._manifest.seen(), match("document_id", *sorted(ids))]
+        for page in _pages(self._remote.scroll(self._chunks, all_of(wanted), vectors=True)):
+            points = [
+                Point(found.id, found.payload, vectors[chunk_id(found)], found.sparse)
+                for found in page
+                if chunk_id(found) in vectors
+            ]
+            self._remote.put(f"{self._name}-{generation}", points)
+
+    def serve(self, generation: int) -> int:
+        """Commit that searches use the vectors of a generation from now on; the others are kept.
+
+        Raises:
+            EncoderMismatch: some chunks have none.
+        """
+        if self.lacking(generation):
+            raise EncoderMismatch("some passages have no vector of that encoder yet; embed them first")
+        with self._commit() as commit:
+            self._changes["serving"] = generation
+        self._remote.point_alias(self._name, f"{self._name}-{generation}")
+        return commit
+
     # What a commit is made of
 
     @contextmanager
@@ -243,26 +247,8 @@ class Writer:
             raise EncoderMismatch("vectors came without the fingerprint of their encoder; give it")
         made_with = self._manifest.fingerprint
         if made_with is None:
-            self._make_generation(fingerprint)
-            self._changes["serving"] = len(self._manifest.generations)
-        elif made_with != fingerprint:
-            raise EncoderMismatch(
-                f"{self._remote.address} is searched with another encoder: {made_with}, not {fingerprint}; "
-                "open the index again with that one, or change it with `rag reembed`"
-            )
-
-    def _make_generation(self, fingerprint: Fingerprint) -> int:
-        """The number of the collection for an encoder's vectors; it is made where there is none."""
-        texts = list(self._manifest.generations)
-        text = fingerprint_json(fingerprint)
-        number = texts.index(text) + 1 if text in texts else len(texts) + 1
-        name = f"{self._name}-{number}"
-        self._remote.make_collection(name, CHUNK_INDEXES, (fingerprint.dimension, self._settings))
-        if text not in texts:
-            self._manifest = self._store(generations=[*texts, text])
-        if number == 1:
-            self._remote.point_alias(self._name, name)
-        return number
+            self._changes["serving"] = self.generation(fingerprint)
+        check_same_encoder(made_with, fingerprint)
 
     @property
     def _chunks(self) -> str:
