@@ -1,123 +1,71 @@
-"""Postings and the BM25 score over them.
+"""The BM25 score over postings, and the best rows by it.
 
     score(q, d) = sum over terms t of q:  idf(t) * f / (f + k1 * (1 - b + b * |d| / average length))
     idf(t) = ln(1 + (N - n(t) + 0.5) / (n(t) + 0.5))
 
 This is Lucene's form: always positive, and without the factor (k1 + 1), which
-is the same for all and changes no order. Lengths are exact.
+is the same for all and changes no order. Lengths are exact. A term in the
+headings counts as `title_boost` terms of the body, in f and in |d|.
+
+A score is the float32 sum of the terms' parts in one order, of falling weight
+and then by the term, whoever asks and however rows are cut into segments. This
+is the order in which the best rows are searched, too: rare terms find rows,
+and a row is not followed through the long lists of the others once it cannot
+reach the k-th best.
 
 Source: S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework:
 BM25 and Beyond, FnTIR 3(4), 2009; C. Kamphuis, A. P. de Vries, L. Boytsov and
-J. Lin, Which BM25 Do You Mean?, ECIR 2020.
+J. Lin, Which BM25 Do You Mean?, ECIR 2020; S. Robertson, H. Zaragoza and
+M. Taylor, Simple BM25 extension to multiple weighted fields, CIKM 2004 (the
+headings); H. Turtle and J. Flood, Query evaluation: strategies and
+optimizations, IP&M 31(6), 1995 (MaxScore).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.types import Rows, Scores
+from rag.index.bm25_kernel import Kernel
+from rag.index.postings import Postings
+from rag.index.ranking import EMPTY, best_rows
+from rag.types import Ranking, Rows, Scores
+
+Mask = npt.NDArray[np.bool_]
+
+_LOOKUP = 8
+"""A row is looked up in a list of postings at the cost of so many of its postings, about."""
+
+_TINY = np.finfo(np.float32).tiny
+_ALL = np.ones(0, bool)
 
 
 @dataclass(frozen=True, slots=True)
-class Postings:
-    """Which rows hold which term, and how often.
+class Part:
+    """The postings of one segment, and what of the score hangs on its rows: `norms`, of `length_norms`.
 
-    The postings of the i-th term (in the order of their UTF-8 bytes) stand in
-    `rows` int32 and `counts` (unsigned) from `starts[i]` to `starts[i + 1]`, rows
-    rising. The term itself is `terms[term_starts[i]:term_starts[i + 1]]`.
+    `known` remembers where the postings of terms that were asked for stand. It may be handed on
+    (`dataclasses.replace`) while the postings are the same.
     """
 
-    terms: npt.NDArray[np.uint8]
-    term_starts: npt.NDArray[np.int64]
-    starts: npt.NDArray[np.int64]
-    rows: npt.NDArray[np.int32]
-    counts: npt.NDArray[np.unsignedinteger]
+    postings: Postings
+    norms: Scores
+    title_boost: float = 1.0
+    known: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
-    def __len__(self) -> int:
-        return len(self.starts) - 1
-
-    def term(self, at: int) -> bytes:
-        """The at-th term, in UTF-8."""
-        return self.terms[self.term_starts[at] : self.term_starts[at + 1]].tobytes()
-
-    def find(self, term: str) -> tuple[Rows, npt.NDArray[np.unsignedinteger]]:
-        """The rows that hold `term` and its count in each; both empty where none does."""
-        wanted = term.encode(errors="surrogatepass")  # a query may hold what no document can
-        low, high = 0, len(self)
-        while low < high:
-            middle = (low + high) // 2
-            if self.term(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        if low == len(self) or self.term(low) != wanted:
-            return self.rows[:0], self.counts[:0]
-        here = slice(int(self.starts[low]), int(self.starts[low + 1]))
-        return self.rows[here], self.counts[here]
-
-
-def count_terms(rows_of_terms: Iterable[Sequence[str]]) -> tuple[Postings, npt.NDArray[np.int32]]:
-    """The postings of rows given as their terms in order, and the length of each row in terms."""
-    number_of: dict[str, int] = {}
-    numbers: list[int] = []
-    lengths: list[int] = []
-    for terms in rows_of_terms:
-        numbers.extend(number_of.setdefault(term, len(number_of)) for term in terms)
-        lengths.append(len(terms))
-    length_array = np.array(lengths, np.int32)
-    rows = np.repeat(np.arange(len(lengths), dtype=np.int64), length_array)
-    pairs, counts = np.unique(np.array(numbers, np.int64) * max(1, len(lengths)) + rows, return_counts=True)
-    term_of, row_of = np.divmod(pairs, max(1, len(lengths)))
-    vocabulary = [term.encode() for term in number_of]
-    return _in_order(vocabulary, term_of, row_of.astype(np.int32), counts), length_array
-
-
-def merge_postings(parts: Sequence[tuple[Postings, npt.NDArray[np.int32]]]) -> Postings:
-    """One Postings of several. Beside each stands the new number of each of its rows, -1 to drop it."""
-    number_of: dict[bytes, int] = {}
-    term_parts, row_parts, count_parts = [], [], []
-    for postings, new_row in parts:
-        numbers = np.array(
-            [number_of.setdefault(postings.term(at), len(number_of)) for at in range(len(postings))], np.int64
-        )
-        rows = new_row[postings.rows]
-        kept = rows >= 0
-        term_parts.append(np.repeat(numbers, np.diff(postings.starts))[kept])
-        row_parts.append(rows[kept])
-        count_parts.append(np.asarray(postings.counts)[kept].astype(np.int64))
-    if not parts:
-        return count_terms([])[0]
-    return _in_order(
-        list(number_of), np.concatenate(term_parts), np.concatenate(row_parts), np.concatenate(count_parts)
-    )
-
-
-def _in_order(
-    vocabulary: list[bytes],
-    term_of: npt.NDArray[np.int64],
-    row_of: npt.NDArray[np.int32],
-    counts: npt.NDArray[np.int64],
-) -> Postings:
-    """Postings sorted by term and row, of terms that occur; `term_of` are places in `vocabulary`."""
-    occurring = np.flatnonzero(np.bincount(term_of, minlength=len(vocabulary)))
-    by_bytes = sorted(occurring.tolist(), key=vocabulary.__getitem__)
-    place = np.zeros(len(vocabulary), np.int64)
-    place[by_bytes] = np.arange(len(by_bytes))
-    term_of = place[term_of]
-    order = np.lexsort((row_of, term_of))
-    terms = [vocabulary[at] for at in by_bytes]
-    narrow = np.uint16 if not len(counts) or counts.max() < 2**16 else np.uint32
-    return Postings(
-        terms=np.frombuffer(b"".join(terms), np.uint8),
-        term_starts=np.cumsum([0, *map(len, terms)], dtype=np.int64),
-        starts=np.cumsum([0, *np.bincount(term_of, minlength=len(terms)).tolist()], dtype=np.int64),
-        rows=row_of[order].astype(np.int32),
-        counts=counts[order].astype(narrow),
-    )
+    def lists(self, terms: Sequence[str]) -> list[tuple[int, int]]:
+        """Where the postings of each term begin and end, `(0, 0)` where no row holds it."""
+        new = [term for term in terms if term not in self.known]
+        if new:
+            for term, place in zip(new, self.postings.places(new), strict=True):
+                if place >= 0:  # only such, or whoever asks for nonsense would fill the memory
+                    here = self.postings.slice(place)
+                    self.known[term] = here.start, here.stop
+        return [self.known.get(term, (0, 0)) for term in terms]
 
 
 def idf(rows_total: int, rows_with_term: int) -> float:
@@ -125,14 +73,200 @@ def idf(rows_total: int, rows_with_term: int) -> float:
     return float(np.log1p((rows_total - rows_with_term + 0.5) / (rows_with_term + 0.5)))
 
 
-def length_norms(lengths: npt.NDArray[np.int32], average: float, k1: float, b: float) -> Scores:
-    """The part of the score's denominator that hangs on a row alone: float32 (n,)."""
-    return (k1 * (1 - b + b * lengths / max(average, 1e-9))).astype(np.float32)
+def length_norms(
+    lengths: npt.NDArray[np.integer | np.floating], average: float, k1: float, b: float
+) -> Scores:
+    """The part of the score's denominator that hangs on a row alone: float32 (n,), above 0.
+
+    `lengths` and their `average` count a term of the headings `title_boost` times.
+    """
+    norms = k1 * (1 - b + b * lengths / max(average, 1e-9))
+    return np.asarray(np.maximum(norms, _TINY), np.float32)
 
 
-def add_scores(
-    scores: Scores, rows: Rows, counts: npt.NDArray[np.unsignedinteger], norms: Scores, weight: float
-) -> None:
-    """Add one term's part to `scores` (n,), in place. `weight` is its idf times its count in the query."""
-    frequency = counts.astype(np.float32)
-    scores[rows] += np.float32(weight) * frequency / (frequency + norms[rows])
+def count_rows(part: Part, terms: Sequence[str], live: Mask | None = None) -> list[int]:
+    """How many rows hold each of `terms`; of those that are true in `live`, bool (n,), where it is given."""
+    rows = part.postings.rows
+    return [
+        end - begin if live is None else int(np.count_nonzero(live[rows[begin:end]]))
+        for begin, end in part.lists(terms)
+    ]
+
+
+def top_rows(
+    parts: Sequence[Part],
+    weights: Mapping[str, float],
+    k: int,
+    allowed: Sequence[Mask | None] | None = None,
+    kernel: Kernel | None = None,
+) -> list[Ranking]:
+    """For each part, those of its k best rows that may be among the k best of all parts.
+
+    Rows are those of the part; only rows of a score above 0 come out. Ties go to the lower
+    row, but a row that ties with the k-th best of another part is not left out. The result
+    is the same with a `kernel` (see `rag.index.bm25_kernel`) and without.
+
+    Args:
+        parts: the segments.
+        weights: the weight of each term of the query: its idf times its count there.
+        k: so many rows are wanted.
+        allowed: for each part which rows may come out, bool (n,), None for all of them.
+        kernel: compiled code that does it faster.
+    """
+    found = [EMPTY] * len(parts)
+    best = EMPTY.scores
+    ordered = _in_order(weights)
+    masks = allowed if allowed is not None else [None] * len(parts)
+    for at in sorted(range(len(parts)), key=lambda at: -len(parts[at].norms)) if k > 0 else ():
+        lists = _lists(parts[at], ordered)
+        least = best[-1] if len(best) == k else np.float32(0)
+        if lists.reaches(0, least):
+            found[at] = (
+                _top(lists, k, masks[at], least)
+                if kernel is None
+                else _top_compiled(lists, k, masks[at], least, kernel)
+            )
+            if len(parts) > 1:
+                best = np.sort(np.concatenate([best, found[at].scores]))[::-1][:k]
+    return found
+
+
+def scores_of(part: Part, weights: Mapping[str, float], rows: Rows) -> Scores:
+    """The score of each of `rows`, the same to the last bit as in `top_rows`; 0 where no term is in one."""
+    scores = np.zeros(len(rows), np.float32)
+    lists = _lists(part, _in_order(weights))
+    for at in range(len(lists.weights)):
+        inside, here = _found(lists.rows(at), rows)
+        scores[inside] += lists.addends(at, rows[inside], here)
+    return scores
+
+
+def _in_order(weights: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Terms and weights in the order in which they are summed."""
+    return sorted(weights.items(), key=lambda each: (-each[1], each[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    """The postings of a query's terms in one part, in the order in which they are summed.
+
+    The at-th list is `begins[at]:ends[at]` of the postings; `remaining[at]` is more than
+    what it and those behind it can add to a score, by the most that rounding can make of the sum.
+    """
+
+    part: Part
+    begins: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    weights: Scores
+    remaining: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    def reaches(self, at: int, least: np.float32) -> bool:
+        """Whether the at-th list and those behind it can bring a row to a score of `least`."""
+        return at < len(self) and bool(self.remaining[at] >= least)
+
+    def missing(self, at: int, least: np.float32) -> np.float32:
+        """What a row must have before the at-th list to come to `least` with it and those behind it."""
+        return np.float32(least - self.remaining[at])
+
+    def rows(self, at: int) -> Rows:
+        """The rows of the at-th list."""
+        return self.part.postings.rows[self.begins[at] : self.ends[at]]
+
+    def addends(self, at: int, rows: Rows, here: npt.NDArray[np.int64] | slice) -> Scores:
+        """What the at-th term adds to the scores of `rows`, which stand `here` in its list."""
+        postings = self.part.postings
+        listed = slice(self.begins[at], self.ends[at])
+        frequency = postings.counts[listed][here].astype(np.float32)
+        frequency += np.float32(self.part.title_boost) * postings.title_counts[listed][here]
+        norms = self.part.norms[rows]
+        norms += frequency
+        frequency *= self.weights[at]
+        frequency /= norms
+        return frequency
+
+
+def _lists(part: Part, ordered: Sequence[tuple[str, float]]) -> _Lists:
+    lists = part.lists([term for term, _ in ordered])
+    held = [(*each, weight) for each, (_, weight) in zip(lists, ordered, strict=True) if each[1]]
+    begins, ends, weights = zip(*held, strict=True) if held else ((), (), ())
+    # f / (f + norm) is at most 1. Each of 3 operations a term, and 3 more, rounds by 2**-24 of its result.
+    rounding = sum(weights) * (3 * len(weights) + 3) * 2.0**-23
+    most = [rest + rounding for rest in accumulate(reversed(weights))]
+    return _Lists(
+        part,
+        np.array(begins, np.int64),
+        np.array(ends, np.int64),
+        np.array(weights, np.float32),
+        np.array([*reversed(most), 0.0], np.float64),
+    )
+
+
+def _found(listed: Rows, rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Which of `rows` are in a list, and where in it."""
+    here = np.searchsorted(listed, rows)
+    inside = np.flatnonzero(here < len(listed))
+    inside = inside[listed[here[inside]] == rows[inside]]
+    return inside, here[inside]
+
+
+def _top(lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Ranking:
+    """The k best rows of one part that have a score of `least` or more."""
+    scores = np.zeros(len(lists.part.norms), np.float32)
+    found: list[Rows] = []
+    rows: Rows | None = None  # the only ones that may be among the best; None as long as any may
+    for at in range(len(lists)):
+        if rows is not None:
+            rows = rows[scores[rows] >= lists.missing(at, least)]
+        elif not lists.reaches(at, least):
+            rows = _reaching(scores, found, lists.missing(at, least), allowed)
+        listed = lists.rows(at)
+        if rows is not None and _LOOKUP * len(rows) < len(listed):
+            inside, here = _found(listed, rows)
+            scores[rows[inside]] += lists.addends(at, rows[inside], here)
+        else:
+            scores[listed] += lists.addends(at, listed, slice(None))
+            found.append(listed)
+        some = rows if rows is not None else listed if allowed is None else listed[allowed[listed]]
+        if k <= len(some):
+            least = max(least, np.partition(scores[some], len(some) - k)[len(some) - k])
+    if rows is None:
+        rows = _reaching(scores, found, least, allowed)
+    best = rows[best_rows(scores[rows], k)]
+    best = best[scores[best] >= max(least, _TINY)]
+    return Ranking(best, scores[best])
+
+
+def _reaching(scores: Scores, found: Sequence[Rows], least: np.float32, allowed: Mask | None) -> Rows:
+    """The allowed rows of a score of `least` or more and above 0, rising; all are in a list of `found`."""
+    least = max(least, _TINY)
+    if sum(map(len, found)) * _LOOKUP < len(scores):
+        rows = np.unique(np.concatenate([listed[scores[listed] >= least] for listed in found]))
+    else:
+        rows = np.flatnonzero(scores >= least).astype(np.int32)
+    return rows if allowed is None else rows[allowed[rows]]
+
+
+def _top_compiled(lists: _Lists, k: int, allowed: Mask | None, least: np.float32, kernel: Kernel) -> Ranking:
+    """The same as `_top`, by compiled code."""
+    postings = lists.part.postings
+    rows, scores = np.empty(k, np.int32), np.empty(k, np.float32)
+    size = kernel(
+        np.asarray(postings.rows),
+        np.asarray(postings.counts),
+        np.asarray(postings.title_counts),
+        np.asarray(lists.part.norms),
+        lists.begins,
+        lists.ends,
+        lists.weights,
+        lists.remaining,
+        np.float32(lists.part.title_boost),
+        _ALL if allowed is None else allowed,
+        least,
+        rows,
+        scores,
+    )
+    order = np.lexsort((rows[:size], -scores[:size]))
+    return Ranking(rows[order], scores[order])

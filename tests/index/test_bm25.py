@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from fakes import HashingEncoder
 from harness import check_consistent
@@ -11,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from rag.index.bm25 import count_terms, merge_postings
+from rag.index.bm25 import Part, count_rows, length_norms, scores_of, top_rows
+from rag.index.bm25_kernel import load_kernel
+from rag.index.postings import count_terms
 from rag.pipeline import Engine
 from rag.types import Chunk, Document, Settings, Span
 
@@ -134,35 +138,121 @@ def test_chunks_without_a_term_are_no_trouble(open_engine: Callable[..., Engine]
     assert len(engine.search("alpha", mode="dense")) == 2
 
 
-ROWS = st.lists(st.lists(st.sampled_from(["a", "b", "é", "日", "ab"]), max_size=5), max_size=6)
+KERNELS = [None, pytest.param("numba", marks=pytest.mark.skipif(not find_spec("numba"), reason="no numba"))]
 
 
-@given(st.lists(ROWS, max_size=3), st.randoms(use_true_random=False))
-def test_merged_postings_are_those_of_all_rows_at_once(parts: list[list[list[str]]], random: object) -> None:
-    flat = [terms for part in parts for terms in part]
-    new = [at if random.random() < 0.7 else -1 for at in range(len(flat))]
-    kept = [at for at in new if at >= 0]
-    place = {at: number for number, at in enumerate(kept)}
-    starts = np.cumsum([0, *map(len, parts)])
-    merged = merge_postings(
-        [
-            (
-                count_terms(part)[0],
-                np.array([place.get(new[start + at], -1) for at in range(len(part))], np.int32),
-            )
-            for start, part in zip(starts, parts, strict=False)
-        ]
+def corpus(seed: int, rows: int, boost: float) -> tuple[Part, npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """Random rows of few terms: their part, the counts by term, field and row, and the lengths."""
+    rng = np.random.default_rng(seed)
+    shares = np.array([0.002, 0.01, 0.05, 0.1, 0.3, 0.6])
+    counts = rng.geometric(0.6, (6, 2, rows)) * (
+        rng.random((6, 2, rows)) < shares[:, None, None] * [[[1], [0.3]]]
     )
-    expected, _ = count_terms([flat[at] for at in kept])
-    for name in ("terms", "term_starts", "starts", "rows", "counts"):
-        assert getattr(merged, name).tolist() == getattr(expected, name).tolist()
-    for term in ["a", "b", "é", "日", "ab", "", "zz"]:
-        rows, counts = expected.find(term)
-        holding = [(row, flat[at].count(term)) for row, at in enumerate(kept) if term in flat[at]]
-        assert list(zip(rows.tolist(), counts.tolist(), strict=True)) == holding
+    fields = [
+        [
+            [word for at, word in enumerate("abcdef") for _ in range(counts[at, field, row])]
+            for field in (1, 0)
+        ]
+        for row in range(rows)
+    ]
+    postings, lengths, title_lengths = count_terms((headings, body) for headings, body in fields)
+    weighted = lengths + boost * title_lengths
+    return Part(postings, length_norms(weighted, weighted.mean(), 0.9, 0.4), boost), counts, weighted
 
 
-def test_counts_above_16_bits() -> None:
-    postings, lengths = count_terms([["a"] * 70_000, ["a", "b"]])
-    assert lengths.tolist() == [70_000, 2]
-    assert postings.find("a")[1].tolist() == [70_000, 1]
+def brute_force(
+    counts: npt.NDArray[np.int64],
+    lengths: npt.NDArray[np.float64],
+    boost: float,
+    weights: dict[str, float],
+    kind: type[np.floating],
+) -> npt.NDArray[np.floating]:
+    """The score of every row in the arithmetic of `kind`, its terms summed by falling weight."""
+    norms = (0.9 * (1 - 0.4 + 0.4 * lengths / max(lengths.mean(), 1e-9))).astype(kind)
+    scores = np.zeros(len(lengths), kind)
+    for term, weight in sorted(weights.items(), key=lambda each: (-each[1], each[0])):
+        if term in "abcdef":
+            frequency = counts["abcdef".index(term), 0].astype(kind)
+            frequency += kind(boost) * counts["abcdef".index(term), 1].astype(kind)
+            scores += kind(weight) * frequency / (frequency + norms)
+    return scores
+
+
+def best_by_sorting(scores: npt.NDArray[np.floating], k: int, allowed: npt.NDArray[np.bool_]) -> list[int]:
+    rows = [row for row in range(len(scores)) if scores[row] > 0 and allowed[row]]
+    return sorted(rows, key=lambda row: (-scores[row], row))[:k]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**16),
+    sizes=st.lists(st.integers(1, 9000), min_size=1, max_size=3),
+    k=st.sampled_from([1, 3, 10, 100, 20_000]),
+    weights=st.dictionaries(
+        st.sampled_from([*"abcdef", "nowhere"]), st.sampled_from([0.3, 1.0, 1.1, 4.0, 9.5]), min_size=1
+    ),
+    share=st.sampled_from([0.0, 0.01, 0.5, 1.0]),
+    boost=st.sampled_from([1.0, 2.5, 0.0]),
+)
+def test_pruning_leaves_out_no_row_that_brute_force_finds(
+    kernel: str | None,
+    seed: int,
+    sizes: list[int],
+    k: int,
+    weights: dict[str, float],
+    share: float,
+    boost: float,
+) -> None:
+    compiled = load_kernel() if kernel else None
+    parts, masks, wanted = [], [], []
+    for number, rows in enumerate(sizes):
+        part, counts, lengths = corpus(seed + number, rows, boost)
+        allowed = np.random.default_rng(seed).random(rows) < share
+        exact = brute_force(counts, lengths, boost, weights, np.float64)
+        scores = brute_force(counts, lengths, boost, weights, np.float32)
+        np.testing.assert_allclose(scores, exact, rtol=1e-6)
+        parts.append(part)
+        masks.append(None if share == 1.0 else allowed)
+        wanted += [
+            (-scores[row], number, row) for row in best_by_sorting(scores, k, allowed | (share == 1.0))
+        ]
+        # Every score, found or not, is the same to the last bit.
+        some = np.random.default_rng(seed).integers(0, rows, 50).astype(np.int32)
+        assert scores_of(part, weights, some).tolist() == scores[some].tolist()
+    found = [
+        (-score, number, row)
+        for number, ranking in enumerate(top_rows(parts, weights, k, masks, compiled))
+        for row, score in zip(ranking.rows.tolist(), ranking.scores, strict=True)
+    ]
+    assert sorted(found)[:k] == sorted(wanted)[:k]
+    least = sorted(wanted)[:k][-1][0] if len(wanted) >= k else 0
+    # What ties with the last of all may still come before it by its chunk id.
+    assert {each for each in wanted if each[0] == least < 0} <= set(found)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_no_row_of_no_score_comes_out(kernel: str | None) -> None:
+    compiled = load_kernel() if kernel else None
+    postings, lengths, titles = count_terms([([], ["a"]), (["a"], ["b"]), ([], [])])
+    part = Part(postings, length_norms(lengths + 0.0 * titles, 2 / 3, 0.0, 0.0), 0.0)
+    (ranking,) = top_rows([part], {"a": 1.0}, 5, None, compiled)
+    assert (ranking.rows.tolist(), ranking.scores.tolist()) == ([0], [1.0])
+    for weights, k in (({}, 5), ({"zz": 1.0}, 5), ({"a": 1.0}, 0)):
+        (ranking,) = top_rows([part], weights, k, None, compiled)
+        assert ranking.rows.tolist() == ranking.scores.tolist() == []
+    assert top_rows([], {"a": 1.0}, 5, None, compiled) == []
+
+
+def test_rows_of_a_term_are_counted_among_the_living() -> None:
+    postings, lengths, _ = count_terms([([], ["a"]), (["a"], ["b"]), ([], ["b"]), ([], ["a", "a"])])
+    part = Part(postings, length_norms(lengths, 1.0, 0.9, 0.4))
+    assert count_rows(part, ["a", "b", "c"]) == [3, 2, 0]
+    assert count_rows(part, ["c", "b", "a"], np.array([False, True, True, False])) == [0, 2, 1]
+
+
+def test_the_terms_of_nonsense_are_not_kept() -> None:
+    postings, lengths, _ = count_terms([([], ["a"])])
+    part = Part(postings, length_norms(lengths, 1.0, 0.9, 0.4))
+    top_rows([part], {"a": 1.0} | {f"x{number}": 1.0 for number in range(100)}, 5)
+    assert list(part.known) == ["a"]
