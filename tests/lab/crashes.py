@@ -180,7 +180,7 @@ def _looking_in(folder: Path) -> Callable[[tuple[int, Case], Worker], Verdict]:
         root = folder / str(number)
         lay_out(case.state.tree, root)
         answer = worker.ask(
-            {"folder": str(root / "index"), "options": {"create": case.create, "write": True}}
+            {"task": "look", "folder": str(root / "index"), "create": case.create, "write": True}
         )
         shutil.rmtree(root)
         return judge(case, answer)

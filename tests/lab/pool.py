@@ -93,9 +93,9 @@ class Pool:
     def __init__(
         self, subject: str, *, size: int = 2, python: str = sys.executable, timeout_s: float = 60
     ) -> None:
-        self._workers = [Worker(subject, python, timeout_s) for _ in range(size)]
+        self.workers = [Worker(subject, python, timeout_s) for _ in range(size)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
-        for worker in self._workers:
+        for worker in self.workers:
             self._idle.put(worker)
         self._threads = ThreadPoolExecutor(size)
         self._room = threading.Semaphore(2 * size)
@@ -127,5 +127,5 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._threads.shutdown(cancel_futures=True)
-        for worker in self._workers:
+        for worker in self.workers:
             worker.close()

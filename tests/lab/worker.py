@@ -68,15 +68,22 @@ def answer_requests(make: Callable[..., Any]) -> None:
     answers.write("ready\n")
     for line in sys.stdin:
         request = json.loads(line)
-        answers.write(json.dumps(look(make, Path(request["folder"]), **request["options"])) + "\n")
+        answers.write(json.dumps(task_of(request.pop("task"))(make, **request)) + "\n")
 
 
-def look(make: Callable[..., Any], folder: Path, *, create: bool, write: bool) -> dict[str, Any]:
+def task_of(name: str) -> Callable[..., dict[str, Any]]:
+    """The function that does what a request asks: `look` here, `module:function` anywhere."""
+    module, _, function = name.rpartition(":")
+    task: Callable[..., dict[str, Any]] = getattr(importlib.import_module(module or __name__), function)
+    return task
+
+
+def look(make: Callable[..., Any], folder: str, *, create: bool, write: bool) -> dict[str, Any]:
     """What an index shows, and what it shows once more was written to it."""
     result: dict[str, Any] = {}
     subject = None
     try:
-        subject = make(folder, create=create)
+        subject = make(Path(folder), create=create)
         result["state"] = subject.read()
         if write:
             subject.add(dict([AFTERWARDS]))
