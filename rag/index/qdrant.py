@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rag.errors import IndexClosed, IndexFormatError, IndexNotFound
-from rag.index.analyzer import english
+from rag.index.analyzer import analyzer
 from rag.index.qdrant_address import Address
 from rag.index.qdrant_check import find_problems
 from rag.index.qdrant_filter import NEVER, all_of, match, readable_by
@@ -66,6 +66,7 @@ class QdrantStore:
         return None
 
     def _open(self, wanted: Settings | None, create: bool) -> Settings:
+        analyzer((wanted or Settings()).language)  # an unknown one is refused before anything is written
         release = self._remote.version()
         if (numbers := re.match(r"(\d+)\.(\d+)", release)) and tuple(
             map(int, numbers.groups())
@@ -117,10 +118,15 @@ class QdrantStore:
         hidden = principal is None and manifest.rules
         readable = NEVER if hidden else readable_by(someone)
         names = (f"{self.address.name}-{manifest.serving}", self._documents)
-        yield View(self._remote, names, manifest, self.settings, self._analyzer(), someone.tenant, readable)
-
-    def _analyzer(self) -> Callable[[str], list[str]]:
-        return english
+        yield View(
+            self._remote,
+            names,
+            manifest,
+            self.settings,
+            analyzer(self.settings.language),
+            someone.tenant,
+            readable,
+        )
 
     def tenants(self) -> list[str]:
         """The tenants who have documents, in order."""

@@ -68,6 +68,11 @@ def match(key: str, *values: str | int) -> Condition:
     return {"key": key, "match": {"value": values[0]} if len(values) == 1 else {"any": list(values)}}
 
 
+def match_phrase(key: str, words: str) -> Condition:
+    """True where the text under `key` has these words, one behind the other."""
+    return {"key": key, "match": {"phrase": words}}
+
+
 def in_range(key: str, **bounds: float) -> Condition:
     """True where a number under `key` is within bounds named gt, gte, lt and lte."""
     return {"key": key, "range": bounds}

@@ -37,7 +37,7 @@ from rag.index.qdrant_filter import (
     numbers,
 )
 from rag.index.qdrant_remote import Found, Point
-from rag.index.qdrant_sparse import Sparse
+from rag.index.qdrant_sparse import Sparse, words
 from rag.types import Chunk, Document, Fingerprint, LedgerEntry, Page, Section, Settings, Span, Status
 
 FORMAT = 1
@@ -53,6 +53,14 @@ CHUNK_INDEXES: Mapping[str, Mapping[str, Any]] = {
     "facts": {"type": "keyword"},
     "document_id": {"type": "keyword", "enable_hnsw": False},
     "content": {"type": "uuid", "enable_hnsw": False},
+    "words": {
+        "type": "text",
+        "tokenizer": "whitespace",
+        "lowercase": False,
+        "phrase_matching": True,
+        "on_disk": True,
+        "enable_hnsw": False,
+    },
     "since": {"type": "integer", "lookup": True, "range": True, "enable_hnsw": False},
     "until": {"type": "integer", "lookup": True, "range": True, "enable_hnsw": False},
 }
@@ -88,7 +96,8 @@ class Manifest:
     `commit` is the last; `reserved` is the highest number that a writer took, `aborted` are those
     that were never shown, and whose points may still be about. `generations` are the fingerprints
     of encoders in JSON, the first being number 1; `serving` is the number of the one whose vectors
-    are searched, 0 while there are none. `rules` says that some document has a tenant or readers.
+    are searched, 0 while there are none. `average` is the length of a chunk that BM25 takes for the
+    average. `rules` says that some document has a tenant or readers.
     `history` names, of late commits, when they were made (seconds since 1970). `writer` is who may
     write until `expires`.
     """
@@ -99,6 +108,7 @@ class Manifest:
     aborted: tuple[int, ...] = ()
     generations: tuple[str, ...] = ()
     serving: int = 0
+    average: float = 0.0
     rules: bool = False
     fields: tuple[str, ...] = ()
     history: tuple[tuple[int, float], ...] = ()
@@ -250,8 +260,8 @@ def chunk_points(
 ) -> Iterator[Point]:
     """The points of a document's chunks, from a commit on; `vectors` are their sparse ones."""
     shared = record.chunk_fields()
-    for chunk, key, dense, sparse in zip(
-        prepared.chunks, prepared.keys, prepared.vectors, vectors, strict=True
+    for chunk, key, terms, dense, sparse in zip(
+        prepared.chunks, prepared.keys, prepared.terms, prepared.vectors, vectors, strict=True
     ):
         own = {
             "start": chunk.start,
@@ -260,6 +270,7 @@ def chunk_points(
             "last_page": chunk.last_page,
             "section": chunk.section,
             "content": str(uuid.UUID(bytes=key)),
+            "words": words(terms),
             "since": commit,
             "until": FOREVER,
         }

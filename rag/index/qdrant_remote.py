@@ -141,6 +141,7 @@ class Remote:
             "integer": "IntegerIndexParams",
             "float": "FloatIndexParams",
             "uuid": "UuidIndexParams",
+            "text": "TextIndexParams",
         }
         params = getattr(self._models, kinds[schema["type"]])(**schema)
         self._tried(

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from rag.errors import DocumentNotFound, IndexCorrupt, IndexFailed
+from rag.index.analyzer import Analyzer
 from rag.index.documents import BLOCK
-from rag.index.qdrant_filter import Condition, all_of, compile_filter, match
+from rag.index.filters import split_text
+from rag.index.qdrant_filter import Condition, all_of, compile_filter, match, match_phrase, none_of
 from rag.index.qdrant_points import (
     HIT_KEYS,
     MANIFEST,
@@ -20,7 +22,8 @@ from rag.index.qdrant_points import (
     chunk_of,
 )
 from rag.index.qdrant_remote import PAGE, Found, Remote
-from rag.index.qdrant_sparse import query_vector
+from rag.index.qdrant_sparse import phrase, query_vector
+from rag.index.query import conditions, parse_query
 from rag.index.ranking import EMPTY, ranked
 from rag.types import Document, Filter, Fingerprint, Hit, LegScores, Ranking, Rows, Scores, Settings, Vectors
 
@@ -42,7 +45,7 @@ class View:
         names: tuple[str, str],
         manifest: Manifest,
         settings: Settings,
-        analyze: Callable[[str], list[str]],
+        analyze: Analyzer,
         tenant: str,
         readable: Condition,
     ):
@@ -209,7 +212,14 @@ class View:
         return known
 
     def _allowed(self, where: Filter | None) -> Condition:
-        return self._visible if where is None else all_of([self._visible, compile_filter(where)])
+        """What of the chunks one may read is inside `where`."""
+        if where is None:
+            return self._visible
+        fields, searches = split_text(where)
+        wanted = [conditions(parse_query(search), self._analyze) for search in searches]
+        there = [match_phrase("words", phrase(part)) for each in wanted for part in each.required]
+        absent = [match_phrase("words", phrase(part)) for each in wanted for part in each.excluded]
+        return all_of([self._visible, compile_filter(fields), *there, none_of(absent)])
 
     def _kind(self, kind: str) -> Condition:
         return all_of([match("kind", kind), self._visible])

@@ -32,7 +32,7 @@ from rag.index.qdrant_points import (
     text_points,
 )
 from rag.index.qdrant_remote import PAGE, Point, Remote
-from rag.index.qdrant_sparse import chunk_vector
+from rag.index.qdrant_sparse import average_length, chunk_vector
 from rag.index.storage import check_same_encoder
 from rag.types import Fingerprint, LedgerEntry, Settings, Vectors
 
@@ -103,7 +103,7 @@ class Writer:
         """
         with self._commit() as commit:
             if documents:
-                self._serve(fingerprint)
+                self._serve(fingerprint, documents)
             new = {each.document.id: each for each in documents}
             gone, renamed = self._left(known)
             for document_id in gone.keys() & new.keys():
@@ -241,13 +241,15 @@ class Writer:
         generations = range(1, len(self._manifest.generations) + 1)
         return [self._documents, *(f"{self._name}-{number}" for number in generations)]
 
-    def _serve(self, fingerprint: Fingerprint | None) -> None:
+    def _serve(self, fingerprint: Fingerprint | None, documents: Sequence[Prepared]) -> None:
         """See that vectors are of the encoder that is searched; make its collection where it is the first."""
         if fingerprint is None:
             raise EncoderMismatch("vectors came without the fingerprint of their encoder; give it")
         made_with = self._manifest.fingerprint
         if made_with is None:
             self._changes["serving"] = self.generation(fingerprint)
+            chunks = [terms for each in documents for terms in each.terms]
+            self._changes["average"] = average_length(chunks, self._settings)
         check_same_encoder(made_with, fingerprint)
 
     @property
@@ -297,13 +299,14 @@ class Writer:
 
     def _insert(self, documents: Sequence[Prepared], commit: int) -> None:
         """Write documents, their text and their chunks."""
+        average = self._changes.get("average", self._manifest.average)
         stored: list[Point] = []
         chunks: list[Point] = []
         for each in documents:
             record = Record.new(self._tenant, each, commit)
             self._index_numbers(record)
             stored += [record.point(commit), *text_points(record, each.document.text, commit)]
-            sparse = [chunk_vector(terms, self._settings) for terms in each.terms]
+            sparse = [chunk_vector(terms, average, self._settings) for terms in each.terms]
             chunks += chunk_points(record, each, sparse, commit)
         self._remote.put(self._documents, stored)
         self._remote.put(self._chunks, chunks)

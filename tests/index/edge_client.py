@@ -26,6 +26,9 @@ _INDEXES = {
     models.IntegerIndexParams: lambda p: edge.PayloadSchemaType.Integer,
     models.FloatIndexParams: lambda p: edge.PayloadSchemaType.Float,
     models.UuidIndexParams: lambda p: edge.PayloadSchemaType.Uuid,
+    models.TextIndexParams: lambda p: edge.TextIndexParams(
+        tokenizer=edge.TokenizerType.Whitespace, lowercase=p.lowercase, phrase_matching=p.phrase_matching
+    ),
 }
 
 
@@ -223,6 +226,8 @@ def _condition(where: Any) -> Any:
     if where.range is not None:
         bounds = {name: getattr(where.range, name) for name in _RANGES}
         return edge.FieldCondition(where.key, range=edge.RangeFloat(**bounds))
+    if isinstance(where.match, models.MatchPhrase):
+        return edge.FieldCondition(where.key, match=edge.MatchPhrase(where.match.phrase))
     if isinstance(where.match, models.MatchValue):
         return edge.FieldCondition(where.key, match=edge.MatchValue(where.match.value))
     return edge.FieldCondition(where.key, match=edge.MatchAny(where.match.any))
