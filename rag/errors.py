@@ -14,7 +14,7 @@ RagError
 |- IndexNotFound (FileNotFoundError)     no index at that place
 |- IndexLocked (TimeoutError)            another process is writing to the index
 |- IndexCorrupt (OSError)                a file of the index is missing or damaged
-|- IndexFailed (OSError)                 the disk refused a read or a write of the index; nothing was changed
+|- IndexFailed (OSError)                 the disk refused a read or a write of the index
 |- IndexFormatError (ValueError)         the index was written in a format this version does not read
 |- IndexClosed (ValueError)              the index was used after close()
 `- MissingExtra (ImportError)            an optional package is needed

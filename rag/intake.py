@@ -16,7 +16,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 
 from rag.errors import InputError, UnsupportedFormat
-from rag.index.analyzer import english
+from rag.index.analyzer import Analyzer
 from rag.index.documents import (
     Fields,
     Held,
@@ -31,7 +31,7 @@ from rag.index.documents import (
 from rag.index.filters import COLUMNS
 from rag.index.storage import StorageView, StorageWriter
 from rag.ingestion.load import find_files, load_bytes, read_bytes
-from rag.protocols import Chunker, Encoder
+from rag.protocols import Chunker, Encoder, Tokenizer
 from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status, Vectors
 
 Source: TypeAlias = str | os.PathLike[str] | Document
@@ -43,6 +43,8 @@ T = TypeVar("T")
 BATCH_CHUNKS = 2048
 EMBED_AT_ONCE = 256
 JUST_NOW_S = 2.0
+HANDED_IN = "handed in"
+"""The stamp of a source that is no file's, but that of a Document."""
 
 
 def inputs(source: Source | Iterable[Source]) -> list[Path | Document]:
@@ -63,10 +65,24 @@ def inputs(source: Source | Iterable[Source]) -> list[Path | Document]:
     return [each for part in source for each in inputs(part)]
 
 
-def headings(document: Document, chunk: Chunk) -> str:
+def headings(source: str, title: str, chunk: Chunk) -> str:
     """What stands above a chunk where it is indexed: its file's name, its title and its section."""
-    section = "" if chunk.section == document.title else chunk.section.removeprefix(f"{document.title} > ")
-    return "\n".join(part for part in (file_words(document.source), document.title, section) if part)
+    section = "" if chunk.section == title else chunk.section.removeprefix(f"{title} > ")
+    return "\n".join(part for part in (file_words(source), title, section) if part)
+
+
+def fit_above(headings: str, encoder: Encoder, size_tokens: int) -> str:
+    """As much of a chunk's headings as the encoder sees together with a chunk of full size."""
+    if not isinstance(encoder, Tokenizer):
+        return headings
+    room = encoder.max_tokens - size_tokens
+    offsets = encoder.token_offsets(headings)
+    return headings if len(offsets) <= room else headings[: offsets[room - 1][1] if room > 0 else 0]
+
+
+def embedded_text(above: str, chunk: Chunk) -> str:
+    """What is encoded of a chunk: what stands above it, and its text."""
+    return f"{above}\n{chunk.text}".lstrip()
 
 
 def file_words(source: str) -> str:
@@ -108,6 +124,7 @@ class Intake:
         encoder: Callable[[], Encoder],
         chunker: Callable[[], Chunker],
         shorten: Callable[[str], str],
+        analyzer: Analyzer,
         progress: Progress,
         given: Given,
     ):
@@ -117,6 +134,7 @@ class Intake:
         self._encoder = encoder
         self._chunker = chunker
         self._shorten = shorten
+        self._analyzer = analyzer
         self._shortened: dict[str, str] = {}
         self._progress = progress
         self._entries: list[LedgerEntry] = []
@@ -166,9 +184,9 @@ class Intake:
         return None
 
     def _take_file(self, path: Path) -> None:
-        source = _source_of(path)
+        source = source_of(path)
         known = self._writer.known(source)
-        stamp = self._tried(source, known, "read", lambda: _stamp(path))
+        stamp = self._tried(source, known, "read", lambda: stamp_of(path))
         if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known)):
             return
         data = self._tried(source, known, "read", lambda: read_bytes(path))
@@ -209,7 +227,7 @@ class Intake:
             self._entries.append(LedgerEntry(document.source, Status.FAILED, reason))
         else:
             kept = self._last_fields(self._writer.known(document.source))
-            self._take(document, self._given.over(Fields(document.metadata, kept.readers)), "")
+            self._take(document, self._given.over(Fields(document.metadata, kept.readers)), HANDED_IN)
 
     def _same_as(self, pending: _Pending, source: str, stamp: str) -> None:
         """Report an input that is the same as one that is to be committed."""
@@ -322,16 +340,20 @@ class Intake:
         self._known.clear()
         self._changed.clear()
 
-    def _indexed_text(self, document: Document, chunk: Chunk) -> str:
-        """What a chunk is found by: as much of its headings as the encoder has room for, and its text."""
-        above = headings(document, chunk)
+    def _above(self, document: Document, chunk: Chunk) -> str:
+        """As much of a chunk's headings as the encoder has room for."""
+        above = headings(document.source, document.title, chunk)
         if above not in self._shortened:
             self._shortened[above] = self._shorten(above)
-        return f"{self._shortened[above]}\n{chunk.text}".lstrip()
+        return self._shortened[above]
 
     def _embed(self, pending: Sequence[_Pending]) -> list[Prepared]:
         """Give each chunk its vector; a text that the index has a vector of is not embedded again."""
-        texts = [[self._indexed_text(each.document, chunk) for chunk in each.chunks] for each in pending]
+        above = [[self._above(each.document, chunk) for chunk in each.chunks] for each in pending]
+        texts = [
+            [embedded_text(title, chunk) for title, chunk in zip(titles, each.chunks, strict=True)]
+            for titles, each in zip(above, pending, strict=True)
+        ]
         text_of = {content_key(text): text for part in texts for text in part}
         with self._timed("embed"):
             with self._view() as view:
@@ -340,16 +362,19 @@ class Intake:
             for at in range(0, len(new), EMBED_AT_ONCE):
                 self._progress("embed", at, len(new))
                 keys = new[at : at + EMBED_AT_ONCE]
-                vectors = _vectors_of(self._encoder(), [text_of[key] for key in keys])
+                vectors = vectors_of(self._encoder(), [text_of[key] for key in keys])
                 vector_of.update(zip(keys, vectors, strict=True))
             if new:
                 self._progress("embed", len(new), len(new))
         self._embedded += len(new)
         prepared = []
-        for each, part in zip(pending, texts, strict=True):
+        for each, titles, part in zip(pending, above, texts, strict=True):
             part_keys = tuple(content_key(text) for text in part)
             with self._timed("index"):
-                terms = tuple(english(text) for text in part)
+                terms = tuple(
+                    (self._analyzer.positions(title), self._analyzer.positions(chunk.text))
+                    for title, chunk in zip(titles, each.chunks, strict=True)
+                )
             vectors = np.stack([vector_of[key] for key in part_keys])
             prepared.append(
                 Prepared(each.document, each.fields, each.digest, each.chunks, terms, part_keys, vectors)
@@ -365,7 +390,7 @@ class _Pending:
     chunks: tuple[Chunk, ...]
 
 
-def _vectors_of(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+def vectors_of(encoder: Encoder, texts: Sequence[str]) -> Vectors:
     """The vectors of texts, seen to be what the encoder's fingerprint says."""
     vectors = np.asarray(encoder.encode(texts), np.float32)
     wanted = (len(texts), encoder.fingerprint.dimension)
@@ -381,7 +406,7 @@ def _same(one: Fields, other: Fields) -> bool:
     return one.readers == other.readers and metadata_json(one.metadata) == metadata_json(other.metadata)
 
 
-def _source_of(path: Path) -> str:
+def source_of(path: Path) -> str:
     """The path, whole. Bytes of a name that are not text become escapes, as no table holds them."""
     try:
         path = path.resolve()
@@ -407,7 +432,7 @@ def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:
     return chunks
 
 
-def _stamp(path: Path) -> str:
+def stamp_of(path: Path) -> str:
     """What changes when a file is written, `""` where it was written so lately that it may change unseen."""
     status = path.stat()
     if max(status.st_mtime, status.st_ctime) > time.time() - JUST_NOW_S:

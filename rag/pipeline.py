@@ -17,16 +17,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from rag.errors import DocumentNotFound, InputError
+from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
-from rag.index.analyzer import english
+from rag.index.analyzer import analyzer
 from rag.index.encoder import resolve_encoder
+from rag.index.query import parse_query
 from rag.index.storage import Storage, StorageView, check_same_encoder
 from rag.index.store import Store
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
-from rag.intake import Given, Intake, Progress, Source, inputs
+from rag.intake import Given, Intake, Progress, Source, fit_above, inputs
 from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
+from rag.reembed import Reembedded, reembed
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.lexical import lexical
@@ -145,7 +147,8 @@ class Engine:
                 lambda: self._store.view(owner),
                 lambda: self.encoder,
                 self._cutter,
-                self._fit_above_chunk,
+                lambda above: fit_above(above, self.encoder, self.settings.size_tokens),
+                analyzer(self.settings.language),
                 progress or _no_progress,
                 given,
             )
@@ -160,21 +163,25 @@ class Engine:
         where: Filter | None = None,
         principal: Principal | None = None,
         rerank: bool = True,
+        syntax: bool = True,
     ) -> list[Hit]:
         """The k best passages for `query`, best first, ties by chunk id.
 
         Args:
-            query: A question or some words.
+            query: A question or some words. `"a phrase"` and `+word` must be in a hit, `-word` must not.
             k: How many hits at most.
             mode: `hybrid` fuses BM25 and the encoder; `lexical` and `dense` are each alone.
             where: A Mongo-like filter such as `{"team": "hr"}`; no hit outside it comes out.
             principal: Who asks. An index that has tenants or readers shows nothing to nobody.
             rerank: Whether the engine's reranker, where it has one, has the last word.
+            syntax: Whether quotes and signs in the query are conditions; else they are text.
 
         Raises:
-            InputError: The query is empty, or k is not positive.
+            InputError: The query is empty or only excludes, or k is not positive.
             FilterError: `where` is not a filter.
         """
+        if syntax:
+            query, where = _conditions(_asked(query), where)
         with self._store.view(principal) as view:
             return self.retriever(view, mode, rerank=rerank)(_asked(query), k=_positive(k), where=where)
 
@@ -215,7 +222,7 @@ class Engine:
     @property
     def generator(self) -> Generator:
         """What writes the answers."""
-        return self._generator or extractive(self.encoder, english)
+        return self._generator or extractive(self.encoder, analyzer(self.settings.language))
 
     def retriever(self, view: StorageView, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
         """The retriever of that mode over a view, as `search` uses it.
@@ -281,6 +288,41 @@ class Engine:
         with self._store.writer() as writer:
             writer.compact()
 
+    def reembed(
+        self, encoder: str | Path | Encoder | None, *, progress: Progress | None = None
+    ) -> Reembedded:
+        """Change the encoder: embed every passage anew beside the old vectors, then search with the new.
+
+        Adding and searching go on meanwhile, with the old one. Its vectors are kept: see `roll_back`.
+
+        Raises:
+            EncoderNotFound: There is no such encoder.
+            InputError: It sees fewer tokens than a chunk has.
+            IndexLocked: Another process is writing.
+        """
+        new = resolve_encoder(encoder)
+        try:
+            old = self.encoder
+        except (EncoderMismatch, EncoderNotFound):
+            old = None
+        found = reembed(self._local, old, new, progress or _no_progress)
+        with self._encoder_lock:
+            self._wanted_encoder = self._encoder = new
+        return found
+
+    def roll_back(self) -> None:
+        """Search again with the vectors of the encoder before the last `reembed`.
+
+        Open the index with that encoder then.
+
+        Raises:
+            EncoderMismatch: There was none, or passages were added since that have no vector of it.
+        """
+        with self._local.writer() as writer:
+            writer.roll_back()
+        with self._encoder_lock:
+            self._encoder = None
+
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
         return self._store.stats()
@@ -301,6 +343,12 @@ class Engine:
     ) -> None:
         self.close()
 
+    @property
+    def _local(self) -> Store:
+        if not isinstance(self._store, Store):
+            raise InputError("this is for an index in a folder; the server has its own way")
+        return self._store
+
     def _encoder_for(self, view: StorageView) -> Encoder:
         """The encoder, seen to be that of the view: another may have changed the index's meanwhile."""
         encoder = self.encoder
@@ -317,24 +365,16 @@ class Engine:
         ]
 
     def _cutter(self) -> Chunker:
-        if self._chunker is None:
-            settings, encoder = self._store.settings, self.encoder
-            offsets = encoder.token_offsets if isinstance(encoder, Tokenizer) else word_offsets
-            if isinstance(encoder, Tokenizer) and settings.size_tokens > encoder.max_tokens:
-                raise InputError(
-                    f"chunks of {settings.size_tokens} tokens are more than the {encoder.max_tokens} that "
-                    f"{encoder.fingerprint.name} sees; make the index with a smaller size_tokens"
-                )
-            self._chunker = RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
-        return self._chunker
-
-    def _fit_above_chunk(self, headings: str) -> str:
-        """As much of a chunk's headings as the encoder sees together with a chunk of full size."""
-        if not isinstance(self.encoder, Tokenizer):
-            return headings
-        room = self.encoder.max_tokens - self._store.settings.size_tokens
-        offsets = self.encoder.token_offsets(headings)
-        return headings if len(offsets) <= room else headings[: offsets[room - 1][1] if room > 0 else 0]
+        if self._chunker is not None:
+            return self._chunker
+        settings, encoder = self.settings, self.encoder
+        offsets = encoder.token_offsets if isinstance(encoder, Tokenizer) else word_offsets
+        if isinstance(encoder, Tokenizer) and settings.size_tokens > encoder.max_tokens:
+            raise InputError(
+                f"chunks of {settings.size_tokens} tokens are more than the {encoder.max_tokens} that "
+                f"{encoder.fingerprint.name} sees; make the index with a smaller size_tokens"
+            )
+        return RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
 
 
 def _placed(citation: Citation, view: StorageView) -> Citation:
@@ -351,6 +391,16 @@ def _asked(query: str) -> str:
     if not query.strip():
         raise InputError("the query is empty; ask something")
     return query
+
+
+def _conditions(query: str, where: Filter | None) -> tuple[str, Filter | None]:
+    """The text of a typed query, and the filter with the query's conditions in it."""
+    parsed = parse_query(query)
+    if parsed.scores_nothing:
+        raise InputError(f"{query!r} says only what must not be there; say what to look for as well")
+    if not (parsed.phrases or parsed.required or parsed.excluded):
+        return query, where
+    return parsed.plain, {"$and": [where or {}, {"$text": {"$search": query}}]}
 
 
 def _positive(k: int) -> int:

@@ -310,7 +310,8 @@ class Settings:
     in a chunk's headings counts beside one in its text, and `language` names the analyzer. `kind` is
     `flat` (exact), `hnsw`, `ivf_pq`, or `auto`, which scans segments below `auto_graph_rows` rows
     and else takes what is fastest within `memory_mb` (None: no bound). `codes` are what a graph or a
-    scan compares, `float32`, `float16` or `int8`; the best are always scored exactly. `graph_m`,
+    scan compares, `float32`, `float16` or `int8` (`auto`: int8 for a graph, float32 for a scan); the
+    best are always scored exactly. `graph_m`,
     `ef_construction` and `ef_search` are HNSW's: neighbours a node, candidates while building and
     while searching. `lists` and `pq_bytes` (0: by the rows and the dimension), `nprobe` and `refine`
     are IVF-PQ's: lists, bytes a vector, lists visited, and candidates that are scored exactly.
@@ -325,7 +326,7 @@ class Settings:
     kind: str = "auto"
     auto_graph_rows: int = 50_000
     memory_mb: float | None = None
-    codes: str = "int8"
+    codes: str = "auto"
     graph_m: int = 32
     ef_construction: int = 200
     ef_search: int = 128
@@ -337,8 +338,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.kind not in ("auto", "flat", "hnsw", "ivf_pq"):
             raise ValueError(f"kind is auto, flat, hnsw or ivf_pq, not {self.kind!r}")
-        if self.codes not in ("float32", "float16", "int8"):
-            raise ValueError(f"codes are float32, float16 or int8, not {self.codes!r}")
+        if self.codes not in ("auto", "float32", "float16", "int8"):
+            raise ValueError(f"codes are auto, float32, float16 or int8, not {self.codes!r}")
         if not 0 <= self.overlap_tokens < self.size_tokens:
             raise ValueError("overlap_tokens must be less than size_tokens, and neither negative")
         if self.k1 < 0 or not 0 <= self.b <= 1:

@@ -68,7 +68,7 @@ def _check_rows(connection: apsw.Connection, view: View) -> None:
         columns = segment
         n = len(columns)
         alive = np.ones(n, bool) if live is None else live
-        assert len(columns.lengths) == len(columns.vectors) == n
+        assert len(columns.lengths) == len(columns.title_lengths) == len(columns.vectors) == n
         terms_of = _terms_by_row(segment)
         ids = []
         stored = connection.execute(
@@ -89,7 +89,7 @@ def _check_rows(connection: apsw.Connection, view: View) -> None:
             assert hit.chunk.text == document.text[hit.chunk.start : hit.chunk.end]
             # Above the text stand a name and headings; the name may be the one that it was found under first.
             assert Counter(english(hit.chunk.text)) <= Counter(terms_of[row])
-            assert columns.lengths[row] == len(terms_of[row])
+            assert columns.lengths[row] + columns.title_lengths[row] == len(terms_of[row])
             assert abs(float(np.linalg.norm(columns.vectors[row])) - 1) < 1e-3
         live_rows += len(stored)
     assert live_rows == view.snapshot.rows_live
@@ -102,7 +102,7 @@ def _terms_by_row(segment: object) -> list[list[str]]:
     assert names == sorted(set(names))
     for at, name in enumerate(names):
         part = slice(int(postings.starts[at]), int(postings.starts[at + 1]))
-        rows, counts = postings.rows[part], postings.counts[part]
+        rows, counts = postings.rows[part], postings.counts[part] + postings.title_counts[part]
         assert len(rows) and (np.diff(rows) > 0).all() and (counts > 0).all()
         assert rows[0] >= 0 and rows[-1] < len(terms)
         for row, count in zip(rows.tolist(), counts.tolist(), strict=True):

@@ -132,7 +132,7 @@ def explained(path: Path) -> Iterator[None]:
 
 
 _DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ)
-REFUSED = "see that its disk has room and may be written; nothing was changed"
+REFUSED = "see that its disk has room and may be written"
 
 
 def prepare(connection: apsw.Connection, path: Path) -> None:

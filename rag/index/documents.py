@@ -35,6 +35,8 @@ class Fields:
 class Prepared:
     """A document ready to be committed: its chunks, and of each its terms, content key and vector.
 
+    Terms are those of the headings above a chunk and those of its text, None for each left out;
+
     `fields` are what may change while its text stays, and go before the document's own metadata;
     `digest` is that of the document; `keys` those of the chunks' embedded text;
     `vectors` is float32 (chunks, dimension).
@@ -44,7 +46,7 @@ class Prepared:
     fields: Fields
     digest: bytes
     chunks: tuple[Chunk, ...]
-    terms: tuple[Sequence[str], ...]
+    terms: tuple[tuple[Sequence[str | None], Sequence[str | None]], ...]
     keys: tuple[bytes, ...]
     vectors: Vectors
 
@@ -55,6 +57,17 @@ class Known:
 
     entry: LedgerEntry
     stamp: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk where it stands in the index, with what of its document is indexed above it."""
+
+    segment: int
+    row: int
+    source: str
+    title: str
+    chunk: Chunk
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _disk(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise IndexFailed(
             f"{path} cannot be read or written ({reason}); see that its disk has room, may be written, and "
-            "that the process may open more files; nothing was changed"
+            "that the process may open more files"
         ) from error
 
 
@@ -200,6 +200,12 @@ def read_head(folder: Path) -> int | None:
     raise IndexCorrupt(f"{path} is damaged; {MENDING}")
 
 
+def entries(path: Path) -> list[Path]:
+    """What stands in a folder; nothing where there is none."""
+    with _disk(path):
+        return sorted(path.iterdir()) if path.exists() else []
+
+
 def remove_folder(path: Path) -> None:
     """Remove a folder that no commit names any more. A file still mapped stays readable to its reader."""
     shutil.rmtree(path, ignore_errors=True)
@@ -207,7 +213,8 @@ def remove_folder(path: Path) -> None:
 
 def remove_file(path: Path) -> None:
     """Remove a file that no commit names any more."""
-    path.unlink(missing_ok=True)
+    with _disk(path):
+        path.unlink(missing_ok=True)
 
 
 def folder_bytes(path: Path) -> int:

@@ -4,6 +4,8 @@ The language is MongoDB's: a field equals a value, or an operator's object;
 `$and`, `$or`, `$nor` combine. A list field matches when one of its items does.
 `$ne` and `$nin` are true of a document that lacks the field, and so is `null`;
 numbers compare with numbers, text with text, true and false with themselves only.
+At the top, or in an `$and` there, `{"$text": {"$search": '"a phrase" +must -not'}}` keeps the passages
+that meet the conditions of a typed query (see `rag.index.query`); all else is of documents.
 `document_id`, `source` and `title` are fields of every document, whatever its metadata.
 """
 
@@ -19,6 +21,7 @@ from rag.index.documents import is_storable
 from rag.types import Filter, Principal, Scalar
 
 COLUMNS = {"document_id": "id", "source": "source", "title": "title"}
+_TOO_DEEP = "this filter is nested deeper than can be read; make it flatter"
 COMPARISONS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
@@ -31,7 +34,33 @@ def compile_filter(where: Filter) -> Condition:
     try:
         return _all_of(where)
     except RecursionError:
-        raise FilterError("this filter is nested deeper than can be read; make it flatter") from None
+        raise FilterError(_TOO_DEEP) from None
+
+
+def split_text(where: Filter) -> tuple[Filter, tuple[str, ...]]:
+    """What of a filter is asked of documents, and the typed queries whose conditions passages must meet.
+
+    Raises:
+        FilterError: a `$text` is not one.
+    """
+    if not isinstance(where, Mapping):
+        raise FilterError(f'a filter is an object such as {{"team": "hr"}}, not {where!r}')
+    rest, searches = dict(where), list[str]()
+    if "$text" in rest:
+        match rest.pop("$text"):
+            case {"$search": str(search), **others} if not others:
+                searches.append(search)
+            case other:
+                raise FilterError(f'$text takes {{"$search": "words to meet"}}, not {other!r}')
+    together = rest.get("$and")
+    if isinstance(together, list | tuple) and together:
+        try:
+            split = [split_text(part) for part in together]
+        except RecursionError:
+            raise FilterError(_TOO_DEEP) from None
+        searches += [search for _, found in split for search in found]
+        rest["$and"] = [part for part, _ in split]
+    return rest, tuple(searches)
 
 
 def readable_by(principal: Principal) -> Condition:
@@ -75,6 +104,8 @@ def _clause(field: object, wanted: object) -> Condition:
         either = _joined(parts, "AND" if field == "$and" else "OR", empty="1")
         return _negated(either) if field == "$nor" else either
     if field.startswith("$"):
+        if field == "$text":
+            raise FilterError("$text stands at the top of a filter, or in an $and there, and nowhere else")
         raise FilterError(f"unknown operator {field}: at this place stands a field, $and, $or or $nor")
     if not isinstance(wanted, Mapping):
         return _equals(field, wanted)

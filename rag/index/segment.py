@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import IndexCorrupt
-from rag.index.bm25 import Postings
 from rag.index.files import (
     MENDING,
     FileSeal,
@@ -31,6 +30,7 @@ from rag.index.files import (
     seal,
     write_array,
 )
+from rag.index.postings import Postings
 from rag.index.vectors import read_graph, write_graph
 from rag.types import Vectors
 
@@ -42,10 +42,14 @@ VECTORS, GRAPH = "vectors-", "graph-"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What a segment holds of each of its n rows, but for their vectors."""
+    """What a segment holds of each of its n rows, but for their vectors.
+
+    `lengths` and `title_lengths` are how many terms its text and the headings above it have.
+    """
 
     documents: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int32]
+    title_lengths: npt.NDArray[np.int32]
     postings: Postings
 
     def __len__(self) -> int:
@@ -53,7 +57,7 @@ class Columns:
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """The arrays by the name of their file."""
-        plain = {name: getattr(self, name) for name in ("documents", "lengths")}
+        plain = {name: getattr(self, name) for name in ("documents", "lengths", "title_lengths")}
         return plain | {f"postings_{f.name}": getattr(self.postings, f.name) for f in fields(self.postings)}
 
 
@@ -79,7 +83,7 @@ class Segment:
         self.generation = generation
         self.folder = folder
         self._files = {name: SealedFile(folder / name, wanted) for name, wanted in seals.items()}
-        if len(self.documents) != len(self.lengths):
+        if not len(self.documents) == len(self.lengths) == len(self.title_lengths):
             raise IndexCorrupt(f"{folder} holds arrays of different lengths; {MENDING}")
 
     def __len__(self) -> int:
@@ -98,8 +102,14 @@ class Segment:
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int32]:
-        """How many terms each row has: int32 (n,)."""
+        """How many terms each row's text has: int32 (n,)."""
         lengths: npt.NDArray[np.int32] = self._array("lengths.npy")
+        return lengths
+
+    @cached_property
+    def title_lengths(self) -> npt.NDArray[np.int32]:
+        """How many terms the headings above each row have: int32 (n,)."""
+        lengths: npt.NDArray[np.int32] = self._array("title_lengths.npy")
         return lengths
 
     @cached_property
@@ -114,11 +124,6 @@ class Segment:
         if len(vectors) != len(self):
             raise IndexCorrupt(f"{self.folder} holds {len(vectors)} vectors of {len(self)} rows; {MENDING}")
         return vectors
-
-    @property
-    def columns(self) -> Columns:
-        """All that it holds of its rows, but for their vectors."""
-        return Columns(self.documents, self.lengths, self.postings)
 
     @cached_property
     def graph(self) -> Any | None:

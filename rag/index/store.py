@@ -23,7 +23,7 @@ from rag.errors import (
     IndexLocked,
     IndexNotFound,
 )
-from rag.index.analyzer import english
+from rag.index.analyzer import analyzer
 from rag.index.check import find_problems
 from rag.index.database import (
     NAME,
@@ -77,6 +77,9 @@ class Store:
         with self._connection() as connection:
             prepare(connection, database)
             self._check_head(connection, acknowledged)
+            analyzer(
+                (settings or Settings()).language
+            )  # an unknown one is refused before anything is written
             self.settings = _agree_on_settings(connection, settings)
 
     def _check_head(self, connection: apsw.Connection, acknowledged: int | None) -> None:
@@ -144,7 +147,7 @@ class Store:
             )
             visible = NOBODY if hidden else readable_by(principal or Principal(operator=True))
             try:
-                yield View(connection, snapshot, self.settings, english, visible)
+                yield View(connection, snapshot, self.settings, visible)
             finally:
                 if connection.in_transaction:  # some failures of SQLite end it themselves
                     connection.execute("ROLLBACK")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import FilterError
-from rag.index.bm25 import add_scores, idf, length_norms
+from rag.index.bm25 import scores_of, top_rows
 from rag.index.database import Condition, found, last_commit, one, query
 from rag.index.documents import read_document, read_documents, read_place, read_text
 from rag.index.files import FileSeal
-from rag.index.filters import compile_filter
-from rag.index.ranking import EMPTY, best_rows, ranked
+from rag.index.filters import compile_filter, split_text
+from rag.index.lexicon import Lexicon
+from rag.index.ranking import EMPTY, ranked
 from rag.index.segment import Segment
 from rag.index.vectors import EXACT_SHARE, Mask, exact_nearest, exact_scores, graph_nearest
 from rag.types import (
@@ -53,7 +53,7 @@ class Snapshot:
     segments: tuple[Segment, ...]
     bases: tuple[int, ...]
     live: tuple[Mask | None, ...]
-    norms: tuple[Scores, ...]
+    lexicon: Lexicon
     rows: int
     rows_live: int
     guarded: bool
@@ -99,12 +99,9 @@ def read_snapshot(
         segments.append(segment)
         live.append(~np.isin(segment.documents, [document for (document,) in dead]) if dead else None)
     sizes = [len(segment) for segment in segments]
-    lengths = [
-        segment.lengths if mask is None else segment.lengths[mask]
-        for segment, mask in zip(segments, live, strict=True)
-    ]
-    rows_live = sum(map(len, lengths))
-    average = sum(int(each.sum(dtype=np.int64)) for each in lengths) / max(1, rows_live)
+    rows_live = sum(
+        size if mask is None else int(np.count_nonzero(mask)) for size, mask in zip(sizes, live, strict=True)
+    )
     guarded = "SELECT 1 FROM documents WHERE tenant = ? AND readers <> '' LIMIT 1"
     return Snapshot(
         tenant=tenant,
@@ -113,7 +110,7 @@ def read_snapshot(
         segments=tuple(segments),
         bases=tuple(int(base) for base in np.cumsum([0, *sizes])[:-1]),
         live=tuple(live),
-        norms=tuple(length_norms(segment.lengths, average, settings.k1, settings.b) for segment in segments),
+        lexicon=Lexicon(segments, live, settings),
         rows=sum(sizes),
         rows_live=rows_live,
         guarded=found(connection, guarded, (tenant,)) is not None,
@@ -147,15 +144,12 @@ class View:
         connection: apsw.Connection,
         snapshot: Snapshot,
         settings: Settings,
-        analyze: Callable[[str], list[str]],
         visible: Condition,
     ):
         self._connection = connection
         self._visible = visible
         self.snapshot = snapshot
         self._settings = settings
-        self._analyze = analyze
-        self._last_bm25: tuple[str, list[Scores]] | None = None
 
     @property
     def commit(self) -> int:
@@ -175,21 +169,8 @@ class View:
         Raises:
             FilterError: `where` is not a filter.
         """
-        allowed = self._allowed(where)
-        return self._merged(
-            [
-                self._best_lexical(scores, k, mask)
-                for scores, mask in zip(self._bm25_of(query), allowed, strict=True)
-            ],
-            k,
-        )
-
-    @staticmethod
-    def _best_lexical(scores: Scores, k: int, allowed: Mask | None) -> Ranking:
-        hidden = scores <= 0 if allowed is None else (scores <= 0) | ~allowed
-        scores = np.where(hidden, np.float32(-np.inf), scores)
-        best = best_rows(scores, k)
-        return Ranking(best, scores[best])
+        lexicon, allowed = self.snapshot.lexicon, self._allowed(where)
+        return self._merged(top_rows(lexicon.parts, lexicon.weights(query), k, allowed, lexicon.kernel), k)
 
     def dense(self, vector: Vectors, k: int, where: Filter | None = None) -> Ranking:
         """The k rows of highest inner product with `vector`, float32 (dimension,).
@@ -212,8 +193,9 @@ class View:
 
     def lexical_scores(self, query: str, rows: Rows) -> Scores:
         """The BM25 score of each of `rows`, 0 where it shares no term with the query."""
-        scores = self._bm25_of(query)
-        return self._gather(rows, lambda at, local: scores[at][local])
+        lexicon = self.snapshot.lexicon
+        weights = lexicon.weights(query)
+        return self._gather(rows, lambda at, local: scores_of(lexicon.parts[at], weights, local))
 
     def dense_scores(self, vector: Vectors, rows: Rows) -> Scores:
         """The inner product of `vector` with each of `rows`."""
@@ -278,42 +260,16 @@ class View:
                 known[key] = np.array(segments[place[0]].vectors[place[1]])
         return known
 
-    def _bm25_of(self, query: str) -> list[Scores]:
-        """The score of every row by segment, kept for the next who asks of the same query."""
-        if self._last_bm25 is None or self._last_bm25[0] != query:
-            self._last_bm25 = query, list(self._bm25(query))
-        return self._last_bm25[1]
-
-    def _bm25(self, query: str) -> Iterator[Scores]:
-        """The score of every row, segment by segment; rows without a query term have 0."""
-        terms = Counter(self._analyze(query))
-        postings = [
-            {term: segment.postings.find(term) for term in terms} for segment in self.snapshot.segments
-        ]
-        weights = {}
-        for term, count in terms.items():
-            holding = 0
-            for here, live in zip(postings, self.snapshot.live, strict=True):
-                rows, _ = here[term]
-                holding += len(rows) if live is None else int(np.count_nonzero(live[rows]))
-            weights[term] = count * idf(self.snapshot.rows_live, holding)
-        for here, norms in zip(postings, self.snapshot.norms, strict=True):
-            scores = np.zeros(len(norms), np.float32)
-            for term, (rows, counts) in here.items():
-                add_scores(scores, rows, counts, norms, weights[term])
-            yield scores
-
     def _allowed(self, where: Filter | None) -> list[Mask | None]:
         """For each segment, which rows are live, visible and inside `where`; None where all are."""
-        live = self.snapshot.live
-        if where is None and not self.snapshot.guarded:
-            return list(live)
-        inside = self._visible_numbers() if where is None else self._filtered_numbers(where)
-        masks = [np.isin(segment.documents, inside) for segment in self.snapshot.segments]
-        return [mask if alive is None else mask & alive for mask, alive in zip(masks, live, strict=True)]
-
-    def _visible_numbers(self) -> npt.NDArray[np.int64]:
-        return self._numbers(self._visible)
+        fields, searches = split_text(where) if where is not None else ({}, ())
+        masks: list[Mask | None] = list(self.snapshot.live)
+        if fields or self.snapshot.guarded:
+            inside = self._filtered_numbers(fields) if fields else self._numbers(self._visible)
+            masks = _both(masks, [np.isin(segment.documents, inside) for segment in self.snapshot.segments])
+        for search in searches:
+            masks = _both(masks, self.snapshot.lexicon.rows_meeting(search))
+        return masks
 
     def _filtered_numbers(self, where: Filter) -> npt.NDArray[np.int64]:
         inside = compile_filter(where)
@@ -358,3 +314,10 @@ class View:
                 "WHERE c.segment = ? AND c.row = ?",
                 place,
             )
+
+
+def _both(masks: Sequence[Mask | None], more: Sequence[Mask] | None) -> list[Mask | None]:
+    """The rows of each segment that are in both; None stands for all rows."""
+    if more is None:
+        return list(masks)
+    return [other if mask is None else mask & other for mask, other in zip(masks, more, strict=True)]

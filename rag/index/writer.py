@@ -22,27 +22,29 @@ from pathlib import Path
 import apsw
 import numpy as np
 
-from rag.errors import EncoderMismatch, IndexLocked
-from rag.index.bm25 import count_terms, merge_postings
+from rag.errors import EncoderMismatch, IndexFailed, IndexLocked
 from rag.index.database import found, last_commit, one, query, record_commit, transaction, write_meta
 from rag.index.documents import (
     Fields,
     Held,
     Known,
+    Passage,
     Prepared,
     insert_document,
     metadata_json,
     read_held,
     read_known,
+    read_text,
     readers_json,
     release,
     remove_document,
     write_ledger,
 )
-from rag.index.files import HEAD, FileSeal, remove_file, remove_folder, write_head
+from rag.index.files import HEAD, FileSeal, entries, remove_file, remove_folder, write_head
+from rag.index.postings import count_terms, merge_postings
 from rag.index.segment import Columns, GraphPlan, Segment, write_columns, write_vectors
 from rag.index.view import open_segment, serving
-from rag.types import Chunk, Fingerprint, Settings, Vectors
+from rag.types import Chunk, Fingerprint, Rows, Settings, Span, Vectors
 
 ALIKE_SEGMENTS = 8
 """So many segments of about the same size are merged into one."""
@@ -59,8 +61,9 @@ class Writer:
 
     def sweep(self) -> None:
         """Remove segment folders, and files in them, that no commit names: what a killed writer left."""
-        for path in self._folder.glob(f"{HEAD}.*"):
-            remove_file(path)
+        for path in entries(self._folder):
+            if path.name.startswith(f"{HEAD}."):
+                remove_file(path)
         files: dict[str, set[str]] = {}
         for folder, rows, vectors in query(
             self._connection,
@@ -68,13 +71,12 @@ class Writer:
         ):
             named = files.setdefault(folder, set(json.loads(rows)))
             named.update(json.loads(vectors or "{}"))
-        segments = self._folder / "segments"
-        for path in segments.iterdir() if segments.exists() else ():
+        for path in entries(self._folder / "segments"):
             wanted = files.get(f"segments/{path.name}")
             if wanted is None:
                 remove_folder(path)
                 continue
-            for file in path.iterdir():
+            for file in entries(path):
                 if file.name not in wanted:
                     remove_file(file)
 
@@ -237,21 +239,91 @@ class Writer:
             return None
         return open_segment(self._connection, self._folder, segment, generation).vectors
 
-    def put_vectors(self, segment: int, generation: int, vectors: Vectors) -> int:
-        """Commit the vectors of a generation for all rows of a segment."""
-        (name,) = one(self._connection, "SELECT folder FROM segments WHERE id = ?", (segment,))
-        sealed = self._write_vectors(name, vectors)
-        with self._commit("embed") as commit:
+    def unembedded(self, generation: int, most: int) -> list[Passage]:
+        """Passages of one segment that have no vector of a generation, `most` of them at most."""
+        lacking = self.lacking(generation)
+        if not lacking:
+            return []
+        so_far = self.vectors_so_far(lacking[0], generation)
+        rows = [
+            row
+            for (row,) in query(
+                self._connection, "SELECT row FROM chunks WHERE segment = ? ORDER BY row", (lacking[0],)
+            )
+            if so_far is None or np.isnan(so_far[row, 0])
+        ]
+        return self._passages([(lacking[0], row) for row in rows[:most]])
+
+    def sample(self, count: int) -> list[Passage]:
+        """About `count` passages, spread over the index, always the same ones of the same index."""
+        places = query(self._connection, "SELECT segment, row FROM chunks ORDER BY content LIMIT ?", (count,))
+        return self._passages(places)
+
+    def segments(self) -> list[int]:
+        """The numbers of all segments."""
+        return [number for (number,) in query(self._connection, "SELECT id FROM segments ORDER BY id")]
+
+    def _passages(self, places: Sequence[tuple[int, int]]) -> list[Passage]:
+        passages = []
+        for segment, row in places:
+            document_id, source, title, number, start, end, page, section, last_page = one(
+                self._connection,
+                "SELECT d.id, d.source, d.title, d.number, c.start, c.end, c.page, c.section, c.last_page "
+                "FROM chunks c JOIN documents d ON d.number = c.document WHERE c.segment = ? AND c.row = ?",
+                (segment, row),
+            )
+            text = read_text(self._connection, number, start, end)
+            chunk = Chunk(document_id, Span(start, end), text, page, section, last_page)
+            passages.append(Passage(segment, row, source, title, chunk))
+        return passages
+
+    def put_vectors(self, segment: int, generation: int, rows: Rows, vectors: Vectors) -> bool:
+        """Commit vectors of a generation for rows of a segment; false where a merge took the segment away.
+
+        Rows whose document was deleted need none; they get zeros.
+        """
+        named = found(self._connection, "SELECT folder, rows FROM segments WHERE id = ?", (segment,))
+        if named is None:
+            return False
+        so_far = self.vectors_so_far(segment, generation)
+        whole = np.full((named[1], vectors.shape[1]), np.nan, np.float32)
+        if so_far is not None:
+            whole[:] = so_far
+        alive = query(self._connection, "SELECT row FROM chunks WHERE segment = ?", (segment,))
+        dead = np.setdiff1d(np.arange(len(whole)), [row for (row,) in alive])
+        whole[dead] = 0
+        whole[rows] = vectors
+        sealed = self._write_vectors(named[0], whole)
+        with self._commit("embed"):
             self._name_vectors(segment, generation, sealed)
-        return commit
+        return True
 
     def serve(self, generation: int) -> int:
         """Commit that searches use the vectors of a generation from now on; the others are kept."""
         with self._commit("serve") as commit:
             if self.lacking(generation):
-                raise EncoderMismatch("some passages have no vector of that encoder yet; embed them first")
+                raise EncoderMismatch(
+                    "some passages have no vector of that encoder; `rag reembed` gives them one"
+                )
             write_meta(self._connection, "previous", str(serving(self._connection)))
             write_meta(self._connection, "serving", str(generation))
+        return commit
+
+    def roll_back(self) -> int:
+        """Commit that searches use the vectors that they used before the last change."""
+        before = found(self._connection, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'previous'")
+        if before is None:
+            raise EncoderMismatch("the index has had one encoder only; there is none to go back to")
+        return self.serve(before[0])
+
+    def drop_generations(self) -> int:
+        """Commit that vectors which are not searched go."""
+        with self._commit("drop") as commit:
+            self._connection.execute(
+                "DELETE FROM vectors WHERE generation <> ?", (serving(self._connection),)
+            )
+            self._connection.execute("DELETE FROM meta WHERE key = 'previous'")
+        self.sweep()
         return commit
 
     def _serving(self, fingerprint: Fingerprint | None) -> int:
@@ -285,7 +357,10 @@ class Writer:
         with transaction(self._connection, "IMMEDIATE"):
             number = record_commit(self._connection, action)
             yield number
-        write_head(self._folder, number)
+        try:
+            write_head(self._folder, number)
+        except IndexFailed as error:
+            raise IndexFailed(f"commit {number} was made and is seen, but {error}") from error
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _merge(self, numbers: Sequence[int]) -> None:
@@ -401,10 +476,9 @@ def _place(chunk: Chunk) -> tuple[int, int, int | None, str, int | None]:
 
 def _columns(rows: Sequence[tuple[str, int, int]], documents: Mapping[int, Prepared]) -> Columns:
     """The columns of new rows, each given as chunk id, document number and place among its chunks."""
-    postings, lengths = count_terms(documents[number].terms[at] for _, number, at in rows)
-    return Columns(
-        documents=np.array([number for _, number, _ in rows], np.int64), lengths=lengths, postings=postings
-    )
+    postings, lengths, title_lengths = count_terms(documents[number].terms[at] for _, number, at in rows)
+    numbers = np.array([number for _, number, _ in rows], np.int64)
+    return Columns(numbers, lengths, title_lengths, postings)
 
 
 def _merged_columns(segments: Sequence[Segment], places: Sequence[tuple[str, int, int]]) -> Columns:
@@ -412,14 +486,15 @@ def _merged_columns(segments: Sequence[Segment], places: Sequence[tuple[str, int
     segment_of = np.array([segment for _, segment, _ in places], np.int64)
     row_of = np.array([row for _, _, row in places], np.int64)
     documents = np.empty(len(places), np.int64)
-    lengths = np.empty(len(places), np.int32)
+    lengths, title_lengths = np.empty((2, len(places)), np.int32)
     parts = []
     for segment in segments:
         new = np.flatnonzero(segment_of == segment.id)
         old = row_of[new]
         documents[new] = segment.documents[old]
         lengths[new] = segment.lengths[old]
+        title_lengths[new] = segment.title_lengths[old]
         new_row = np.full(len(segment), -1, np.int32)
         new_row[old] = new
         parts.append((segment.postings, new_row))
-    return Columns(documents, lengths, merge_postings(parts))
+    return Columns(documents, lengths, title_lengths, merge_postings(parts))

@@ -417,7 +417,7 @@ def test_one_process_writes_at_a_time(
 def test_a_changed_byte_of_a_segment_is_found(open_engine: Open, tmp_path: Path, kind: str) -> None:
     open_engine(settings=Settings(kind=kind)).add([document(f"word {at}", f"s{at}") for at in range(5)])
     files = sorted((tmp_path / "index" / "segments").rglob("*.*"))
-    assert len(files) == 8 + (kind == "hnsw")
+    assert len(files) == 13 + (kind == "hnsw")
     for path in files:
         good = path.read_bytes()
         for bad in (
