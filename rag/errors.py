@@ -7,6 +7,7 @@ RagError
 |  |- EncryptedDocument                  the file needs a password
 |  |- DocumentTooLarge                   the file, or what it unpacks to, is over the limit
 |  |- FilterError                        a `where` that is not a filter
+|  |- SyncRefused                        a sync would remove so much that it looks like a mistake
 |  `- QuestionFileError                  a question set or test collection that does not parse
 |- DocumentNotFound (LookupError)        no document of that id in the index
 |- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
@@ -51,6 +52,10 @@ class DocumentTooLarge(InputError):
 
 class FilterError(InputError):
     """A `where` argument is not a filter."""
+
+
+class SyncRefused(InputError):
+    """A sync would remove so much, or sees so little, that it looks like a mistake: nothing was changed."""
 
 
 class QuestionFileError(InputError):

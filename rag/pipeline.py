@@ -17,13 +17,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError
+from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError, SyncRefused
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.index.analyzer import analyzer
 from rag.index.encoder import resolve_encoder
 from rag.index.query import parse_query
-from rag.index.storage import Storage, StorageView, check_same_encoder
+from rag.index.storage import Storage, StorageView, StorageWriter, check_same_encoder
 from rag.index.store import Store
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
 from rag.intake import Given, Intake, Progress, Source, fit_above, inputs
@@ -33,6 +33,7 @@ from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.lexical import lexical
 from rag.retrieval.rerank import rerank as reranked
+from rag.sync import SyncReport, folders_of, make_plan, move, remove
 from rag.types import (
     AddReport,
     Answer,
@@ -140,19 +141,66 @@ class Engine:
         """
         items = self._inputs(source)
         given = Given(metadata or {}, None if readers is None else tuple(readers))
-        owner = Principal(tenant=tenant, operator=True)
         with self._store.writer(tenant) as writer:
-            intake = Intake(
-                writer,
-                lambda: self._store.view(owner),
-                lambda: self.encoder,
-                self._cutter,
-                lambda above: fit_above(above, self.encoder, self.settings.size_tokens),
-                analyzer(self.settings.language),
-                progress or _no_progress,
-                given,
-            )
-            return intake.run(items)
+            return self._intake(writer, tenant, given, progress).run(items)
+
+    def sync(
+        self,
+        folders: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+        *,
+        metadata: Metadata | None = None,
+        tenant: str = "",
+        readers: Sequence[str] | None = None,
+        dry_run: bool = False,
+        allow_mass_deletion: bool = False,
+        progress: Progress | None = None,
+    ) -> SyncReport:
+        """Bring the index in line with folders: what is new comes in, what is gone goes, what moved stays.
+
+        Only what lies under the folders is ever removed, and only when no file is at its path any more.
+        Nothing is removed before what is new is in. Documents that were handed in stay as they are.
+
+        Args:
+            folders: One folder, or several.
+            metadata: As in `add`.
+            tenant: As in `add`.
+            readers: As in `add`.
+            dry_run: Whether to return the plan alone, and change nothing.
+            allow_mass_deletion: Whether more than half of the documents under the folders may go, and
+                all of a folder that is empty or does not exist.
+            progress: As in `add`.
+
+        Raises:
+            InputError: A path is no folder.
+            SyncRefused: So much would be removed that it looks like a mistake, or a folder cannot be listed.
+            IndexLocked: Another process is writing.
+        """
+        named = folders_of(folders)
+        given = Given(metadata or {}, None if readers is None else tuple(readers))
+        with self._store.writer(tenant) as writer:
+            items = list(dict.fromkeys(self._inputs([path for path in named if path.exists()])))
+            plan = make_plan(writer, named, [item for item in items if isinstance(item, Path)])
+            if dry_run:
+                return SyncReport(plan)
+            if plan.refusal and not allow_mass_deletion:
+                raise SyncRefused(f"nothing was changed: {plan.refusal}")
+            move(writer, plan)
+            added = self._intake(writer, tenant, given, progress).run(items)
+            remove(writer, plan)
+            return SyncReport(plan, added)
+
+    def _intake(self, writer: StorageWriter, tenant: str, given: Given, progress: Progress | None) -> Intake:
+        owner = Principal(tenant=tenant, operator=True)
+        return Intake(
+            writer,
+            lambda: self._store.view(owner),
+            lambda: self.encoder,
+            self._cutter,
+            lambda above: fit_above(above, self.encoder, self.settings.size_tokens),
+            analyzer(self.settings.language),
+            progress or _no_progress,
+            given,
+        )
 
     def search(
         self,

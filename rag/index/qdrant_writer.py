@@ -129,15 +129,22 @@ class Writer:
             self._end("document_id", document_ids, commit, ("document", "text", "chunk", "ledger"))
         return commit
 
-    def forget_sources(self, sources: Sequence[str]) -> int:
-        """Commit the removal of sources, and of the documents that no other source stands for."""
+    def forget_sources(self, sources: Sequence[str], moved: Sequence[Known] = ()) -> int:
+        """Commit the removal of sources, and of the documents that no other source stands for.
+
+        What became of `moved` sources is written down in the same commit, so that a document
+        whose only source is removed may stay under another.
+        """
         with self._commit() as commit:
-            lines = list(self._ledger("source", sources))
+            now = {each.entry.source: each.entry for each in moved}
+            left = {*sources, *now}
+            lines = list(self._ledger("source", left))
             ids = {line.entry.document_id for line in lines if line.entry.document_id}
-            gone, renamed = self._orphans(ids, set(sources), {})
+            gone, renamed = self._orphans(ids, left, now)
+            self._remote.put(self._documents, [ledger_point(self._tenant, each, commit) for each in moved])
             self._rewrite({}, renamed, commit)
             self._end("document_id", gone, commit)
-            self._end("source", sources, commit, ("ledger",))
+            self._end("source", left, commit, ("ledger",))
         return commit
 
     def tidy(self) -> None:

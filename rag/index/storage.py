@@ -68,8 +68,12 @@ class StorageWriter(Protocol):
         """Commit the removal of documents and of their sources from the ledger."""
         ...
 
-    def forget_sources(self, sources: Sequence[str]) -> int:
-        """Commit the removal of sources, and of the documents that no other source stands for."""
+    def forget_sources(self, sources: Sequence[str], moved: Sequence[Known] = ()) -> int:
+        """Commit the removal of sources, and of the documents that no other source stands for.
+
+        What became of `moved` sources is written down in the same commit, so that a document
+        whose only source is removed may stay under another.
+        """
         ...
 
     def tidy(self) -> None:

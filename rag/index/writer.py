@@ -164,9 +164,14 @@ class Writer:
                 )
         return commit
 
-    def forget_sources(self, sources: Sequence[str]) -> int:
-        """Commit the removal of sources, and of the documents that no other source stands for."""
-        with self._commit("delete") as commit:
+    def forget_sources(self, sources: Sequence[str], moved: Sequence[Known] = ()) -> int:
+        """Commit the removal of sources, and of the documents that no other source stands for.
+
+        What became of `moved` sources is written down in the same commit, so that a document
+        whose only source is removed may stay under another.
+        """
+        with self._commit("move" if moved else "delete") as commit:
+            write_ledger(self._connection, self._tenant, moved)
             for source in sources:
                 known = read_known(self._connection, self._tenant, source)
                 self._connection.execute(

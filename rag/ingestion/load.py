@@ -53,6 +53,9 @@ def read_bytes(path: Path, *, max_bytes: int = MAX_BYTES) -> bytes:
         UnreadableDocument: it is missing, no regular file, or may not be opened.
     """
     name = str(path).encode(errors="backslashreplace").decode()  # an error is text, whatever the name holds
+    if path.is_dir():
+        reason = "a link to a folder" if path.is_symlink() else "a folder that cannot be listed"
+        raise UnreadableDocument(f"{name} is {reason}: nothing in it was read; add it by its own name")
     _loader(name)
     try:
         status = path.stat()
@@ -99,15 +102,21 @@ def _loader(source: str) -> Loader:
 def find_files(path: Path | str) -> Iterator[Path]:
     """Walk a folder (or yield the one file that `path` is), sorted by name, files of any suffix.
 
-    Files and folders whose names start with a dot are passed over, and so are links to folders,
-    which may lead in circles. A named path is yielded whatever it is called.
+    Files and folders whose names start with a dot are passed over. A named path is yielded whatever
+    it is called. A folder that cannot be listed is yielded itself, as no file of it is, and so is a
+    link to a folder outside: links are not followed, as they may lead in circles.
     """
     path = Path(path)
     if not path.is_dir():
         yield path
         return
-    for folder, names, files in os.walk(path, followlinks=False):
+    root, unlisted = path.resolve(), list[Path]()
+    for folder, names, files in os.walk(path, onerror=lambda error: unlisted.append(Path(error.filename))):
         names[:] = sorted(name for name in names if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith("."):
                 yield Path(folder, name)
+        for link in (Path(folder, name) for name in names):
+            if link.is_symlink() and not link.resolve().is_relative_to(root):
+                yield link
+    yield from unlisted
