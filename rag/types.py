@@ -332,8 +332,8 @@ class Settings:
     ef_search: int = 128
     lists: int = 0
     pq_bytes: int = 0
-    nprobe: int = 128
-    refine: int = 800
+    nprobe: int = 256
+    refine: int = 1600
 
     def __post_init__(self) -> None:
         if self.kind not in ("auto", "flat", "hnsw", "ivf_pq"):

@@ -58,13 +58,13 @@ def exact_nearest(vectors: Vectors, query: Vectors, k: int, allowed: Mask | None
         rough = vectors @ query
         if allowed is not None:
             rough[~allowed] = -np.inf
-    rows = places[_near_best(rough, k)].astype(np.int32)
+    rows = places[near_best(rough, k)].astype(np.int32)
     scores = exact_scores(vectors, query, rows)
     best = best_rows(scores, k)
     return Ranking(rows[best], scores[best])
 
 
-def _near_best(rough: Scores, k: int) -> npt.NDArray[np.intp]:
+def near_best(rough: Scores, k: int) -> npt.NDArray[np.intp]:
     """The positions, rising, of all scores that may be among the k best once they are exact."""
     finite = np.isfinite(rough)
     if k >= np.count_nonzero(finite):
