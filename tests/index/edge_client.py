@@ -33,16 +33,16 @@ _INDEXES = {
 
 
 class EdgeClient:
-    """Shards under `folder`, one a collection. Clients of one folder must share `shards`."""
+    """A shard a collection, under `folder`. Several stores may use one client."""
 
-    def __init__(self, folder: Path, shards: dict[str, Any], aliases: dict[str, str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._shards = shards
-        self._aliases = aliases
+        self._shards: dict[str, Any] = {}
+        self._aliases: dict[str, str] = {}
         self._guard = threading.Lock()
 
     def close(self) -> None:
-        pass
+        """The shards stay, for the next store."""
 
     def info(self) -> Any:
         return models.VersionInfo(title="qdrant-edge", version="1.20.0")
