@@ -16,7 +16,7 @@ from lab.trace import why_not
 
 KILLS = 8
 STORE, CARELESS = "lab.store:Store", "lab.store:Careless"
-STATES = 150
+STATES = 100
 
 posix = pytest.mark.skipif("sys.platform == 'win32'", reason="there is no SIGKILL on Windows")
 tracing = pytest.mark.skipif(bool(why_not()), reason=why_not() or "all is there")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from fakes import HashingEncoder, document
 from harness import check_consistent
 
 from lab.script import Disagreement, State
 from rag.pipeline import Engine
+from rag.types import Settings
 
 MODES = ("lexical", "dense", "hybrid")
 
@@ -19,7 +21,8 @@ class Store:
     """An index; what `read` shows was compared with every table, segment and leg."""
 
     def __init__(self, folder: Path, *, create: bool):
-        self._engine = Engine(folder, encoder=HashingEncoder(), create=create)
+        settings = Settings(kind="hnsw") if create else None  # every segment has every kind of file
+        self._engine = Engine(folder, encoder=HashingEncoder(), create=create, settings=settings)
 
     def add(self, texts: Mapping[str, str]) -> None:
         report = self._engine.add([document(text, name) for name, text in texts.items()])
@@ -45,6 +48,25 @@ class Store:
         except AssertionError as error:
             raise Disagreement(str(error)) from error
         return state
+
+    def answers(self) -> Any:
+        """All that can be asked: every document, and the hits of some queries with their scores."""
+        found: dict[str, Any] = {}
+        with self._engine.view() as view:
+            for each in view.documents():
+                document = view.document(each.id)
+                found[each.id] = [document.source, document.title, document.text, dict(document.metadata)]
+        for mode in MODES:
+            for query in ("file version", "more words of b", "afterwards"):
+                hits = self._engine.search(query, k=20, mode=mode)
+                found[f"{mode} {query}"] = [
+                    [hit.chunk.id, hit.chunk.text, hit.source, round(hit.score, 6)] for hit in hits
+                ]
+        return found
+
+    def problems(self) -> list[str]:
+        """What the index finds wrong with itself."""
+        return self._engine.problems()
 
     def close(self) -> None:
         self._engine.close()
