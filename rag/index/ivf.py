@@ -168,6 +168,8 @@ class Lists:
     def _bytes(self) -> int:
         """The bytes of codes, ids, centroids, code books and the turn."""
         lists = self._lists
-        centroids = self._faiss.downcast_index(lists.quantizer)
-        books = 4 * lists.pq.centroids.size() + 4 * lists.precomputed_table.size()
-        return int(lists.ntotal * (lists.code_size + 8) + centroids.codes.size() + books + self._turn.nbytes)
+        sizes = np.array([lists.get_list_size(at) for at in range(lists.nlist)])
+        codes = lists.code_size * int((-(-sizes // 32) * 32).sum())  # they stand in blocks of 32
+        centroids = self._faiss.downcast_index(lists.quantizer).codes.size()
+        books = 4 * lists.pq.centroids.size()
+        return int(codes + 8 * lists.ntotal + centroids + books + self._turn.nbytes)
