@@ -367,7 +367,7 @@ class Engine:
             EncoderMismatch: There was none, or passages were added since that have no vector of it.
         """
         with self._local.writer() as writer:
-            writer.roll_back()
+            writer.generations.roll_back()
         with self._encoder_lock:
             self._encoder = None
 

@@ -64,13 +64,13 @@ def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress)
     started, embedded = time.perf_counter(), 0
     total = store.stats().chunks
     with store.writer() as writer:
-        generation = writer.generation(new.fingerprint)
+        generation = writer.generations.of(new.fingerprint)
     found = None
     while True:
         with store.writer() as writer:
-            passages = writer.unembedded(generation, PART)
+            passages = writer.generations.unembedded(generation, PART)
             if not passages and found is not None:
-                writer.serve(generation)
+                writer.generations.serve(generation)
                 break
         if not passages:
             found = _compare(store, generation, old, new)
@@ -79,7 +79,7 @@ def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress)
         vectors = _embed(passages, new, size, embedded, total, progress)
         embedded += len(passages)
         with store.writer() as writer:
-            writer.put_vectors(passages[0].segment, generation, rows, vectors)
+            writer.generations.put(passages[0].segment, generation, rows, vectors)
     seconds = time.perf_counter() - started
     return Reembedded(total, embedded, found.sampled, found.before, found.after, found.overlap, seconds)
 
@@ -111,7 +111,7 @@ class _Compared:
 def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -> _Compared:
     """Ask for sampled passages by their own first sentence, by both encoders, with exact search."""
     with store.writer() as writer:
-        sampled = writer.sample(SAMPLED)
+        sampled = writer.generations.sample(SAMPLED)
         queries = [_first_sentence(passage.chunk.text) for passage in sampled]
         if not queries:
             return _Compared(0, None, 1.0, None)
@@ -119,7 +119,7 @@ def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -
         after = _nearest(writer, generation, new, queries)
         if old is None or old.fingerprint == new.fingerprint:
             return _Compared(len(queries), None, _share(wanted, after), None)
-        before = _nearest(writer, writer.generation(old.fingerprint), old, queries)
+        before = _nearest(writer, writer.generations.of(old.fingerprint), old, queries)
     common = [len(set(one) & set(two)) / max(1, len(one)) for one, two in zip(before, after, strict=True)]
     return _Compared(len(queries), _share(wanted, before), _share(wanted, after), float(np.mean(common)))
 
@@ -139,8 +139,8 @@ def _nearest(
     """The places, as segment and row, of the passages nearest to each query."""
     vectors = encoder.encode(queries, query=True)
     best: list[list[tuple[float, int, int]]] = [[] for _ in queries]
-    for segment in writer.segments():
-        so_far = writer.vectors_so_far(segment, generation)
+    for segment in writer.segments.numbers():
+        so_far = writer.segments.vectors(segment, generation)
         if so_far is None:
             continue
         for at, vector in enumerate(vectors):

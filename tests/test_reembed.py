@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rag.errors import EncoderMismatch
+from rag.index import plan
 from rag.pipeline import Engine
 from rag.types import Principal, Settings
 from tests.fakes import HashingEncoder, document
@@ -105,7 +106,10 @@ def test_a_run_that_dies_goes_on_where_it_was(open_engine: Open, monkeypatch: py
     assert engine.reembed(second).chunks_embedded == second.embedded == 2
 
 
-def test_generations_live_through_merges_and_compaction(open_engine: Open) -> None:
+def test_generations_live_through_merges_and_compaction(
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan, "FEWEST_ROWS", 1)
     engine = open_engine(encoder=HashingEncoder(64), settings=Settings(kind="hnsw"))
     engine.add(document("A secret of a tenant.", "s"), tenant="acme")
     filled(engine)

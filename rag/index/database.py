@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 
@@ -89,12 +90,17 @@ def _checksums() -> str:
     return "cksmvfs"
 
 
-def connect(path: Path) -> apsw.Connection:
+def connect(path: Path, *, frozen: bool = False) -> apsw.Connection:
     """A connection in which transactions are begun and ended by hand.
 
-    Any thread may use it, one at a time. Deleted rows are overwritten with zeros.
+    Any thread may use it, one at a time. Deleted rows are overwritten with zeros. A `frozen`
+    database is only read, and nothing is written beside it: nobody may write to it meanwhile.
     """
-    connection = apsw.Connection(str(path), vfs=_checksums())
+    if frozen:
+        name, flags = f"file:{quote(path.absolute().as_posix())}?immutable=1", apsw.SQLITE_OPEN_READONLY
+        connection = apsw.Connection(name, flags | apsw.SQLITE_OPEN_URI, vfs=_checksums())
+    else:
+        connection = apsw.Connection(str(path), vfs=_checksums())
     try:
         connection.set_busy_timeout(BUSY_MS)
         connection.reserve_bytes("main", _CHECKSUM_BYTES)

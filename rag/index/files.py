@@ -43,7 +43,7 @@ class FileSeal:
 
 
 @contextmanager
-def _disk(path: Path) -> Iterator[None]:
+def disk(path: Path) -> Iterator[None]:
     """Say in the package's own error which file the disk refused."""
     try:
         yield
@@ -61,7 +61,7 @@ def write_array(path: Path, array: npt.NDArray[np.generic]) -> FileSeal:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
     parts = [header.getbuffer(), memoryview(array.reshape(-1).view(np.uint8).data)]
-    with _disk(path), path.open("xb", buffering=0) as file:
+    with disk(path), path.open("xb", buffering=0) as file:
         for part in parts:
             _write_all(file, part)
         os.fsync(file.fileno())
@@ -126,7 +126,7 @@ class SealedFile:
 def seal(path: Path) -> FileSeal:
     """The size and checksum of a file as it is now."""
     digest, size = xxhash.xxh3_128(), 0
-    with _disk(path), path.open("rb", buffering=0) as file:
+    with disk(path), path.open("rb", buffering=0) as file:
         while part := file.read(1 << 20):
             digest.update(part)
             size += len(part)
@@ -137,7 +137,7 @@ def make_folder(path: Path) -> None:
     """Make a folder and those above it, and flush the entries of those that are new."""
     path = path.absolute()
     new = [each for each in (path, *path.parents) if not each.exists()]
-    with _disk(path):
+    with disk(path):
         path.mkdir(parents=True, exist_ok=True)
     for each in new:
         flush_folder(each.parent)
@@ -145,7 +145,7 @@ def make_folder(path: Path) -> None:
 
 def flush_file(path: Path) -> None:
     """Flush a file that a library wrote."""
-    with _disk(path):
+    with disk(path):
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
@@ -167,7 +167,7 @@ def write_head(folder: Path, commit: int) -> None:
     path = folder / HEAD
     body = _HEAD.pack(_MAGIC, commit, b"\0" * 8)[:16]
     data = memoryview(body + xxhash.xxh3_64_digest(body))
-    with _disk(path):
+    with disk(path):
         if path.exists():
             with path.open("r+b", buffering=0) as file:
                 _write_all(file, data)
@@ -202,7 +202,7 @@ def read_head(folder: Path) -> int | None:
 
 def entries(path: Path) -> list[Path]:
     """What stands in a folder; nothing where there is none."""
-    with _disk(path):
+    with disk(path):
         return sorted(path.iterdir()) if path.exists() else []
 
 
@@ -213,7 +213,7 @@ def remove_folder(path: Path) -> None:
 
 def remove_file(path: Path) -> None:
     """Remove a file that no commit names any more."""
-    with _disk(path):
+    with disk(path):
         path.unlink(missing_ok=True)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import IndexCorrupt
+from rag.index.ann import Searcher, build, read
 from rag.index.files import (
     MENDING,
     FileSeal,
@@ -30,13 +31,13 @@ from rag.index.files import (
     seal,
     write_array,
 )
+from rag.index.plan import Plan
 from rag.index.postings import Postings
-from rag.index.vectors import read_graph, write_graph
 from rag.types import Vectors
 
 Seals = Mapping[str, FileSeal]
 
-VECTORS, GRAPH = "vectors-", "graph-"
+VECTORS, ANN = "vectors-", "ann-"
 """How the names of these files begin; the rest is random."""
 
 
@@ -61,26 +62,18 @@ class Columns:
         return plain | {f"postings_{f.name}": getattr(self.postings, f.name) for f in fields(self.postings)}
 
 
-@dataclass(frozen=True, slots=True)
-class GraphPlan:
-    """How the HNSW graph of a segment is built: m neighbours a node, ef_construction candidates."""
-
-    m: int
-    ef_construction: int
-
-
 class Segment:
     """An open segment. Its files are mapped at once, and each is checked when it is first used.
 
-    `generation` is that of the vectors, `seals` are of all files of both.
+    `seals` are of all its files, the vectors' included; `plan` says how these are searched.
 
     Raises:
         IndexCorrupt: a file is missing or has another size; later, a byte of it differs.
     """
 
-    def __init__(self, number: int, folder: Path, generation: int, seals: Seals):
+    def __init__(self, number: int, folder: Path, seals: Seals, plan: Plan):
         self.id = number
-        self.generation = generation
+        self.plan = plan
         self.folder = folder
         self._files = {name: SealedFile(folder / name, wanted) for name, wanted in seals.items()}
         if not len(self.documents) == len(self.lengths) == len(self.title_lengths):
@@ -126,13 +119,13 @@ class Segment:
         return vectors
 
     @cached_property
-    def graph(self) -> Any | None:
-        """What its vectors are searched by, None where they are scanned."""
-        name = self._named(GRAPH)
-        if name is None:
-            return None
-        file = self._files[name]
-        return read_graph(file.path, self.vectors) if len(file.data) else None
+    def searcher(self) -> Searcher:
+        """What finds the nearest of its vectors."""
+        name = self._named(ANN)
+        path = self.folder / (name or ANN)
+        if name is not None:
+            self._files[name].data  # noqa: B018 - FAISS would not notice a damaged byte
+        return read(path, self.vectors, self.plan)
 
     def _named(self, kind: str) -> str | None:
         """The name of the file of that kind, None where there is none."""
@@ -159,7 +152,7 @@ def write_columns(folder: Path, rows: Columns) -> dict[str, FileSeal]:
     return seals
 
 
-def write_vectors(folder: Path, vectors: Vectors, graph: GraphPlan | None) -> dict[str, FileSeal]:
+def write_vectors(folder: Path, vectors: Vectors, plan: Plan) -> dict[str, FileSeal]:
     """Write the vectors of a generation beside a segment's rows, and return the seal of each file.
 
     The files have new names, so those that a commit names already stay as they are.
@@ -167,9 +160,8 @@ def write_vectors(folder: Path, vectors: Vectors, graph: GraphPlan | None) -> di
     mark = uuid.uuid4().hex[:16]
     name = f"{VECTORS}{mark}.npy"
     seals = {name: write_array(folder / name, vectors)}
-    if graph is not None:
-        name = f"{GRAPH}{mark}.faiss"
-        write_graph(folder / name, vectors, graph.m, graph.ef_construction)
+    name = f"{ANN}{mark}.faiss"
+    if build(folder / name, vectors, plan):
         flush_file(folder / name)
         seals[name] = seal(folder / name)
     flush_folder(folder)

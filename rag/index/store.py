@@ -37,6 +37,7 @@ from rag.index.database import (
     transaction,
     write_meta,
 )
+from rag.index.desk import Desk
 from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
 from rag.index.filters import readable_by
 from rag.index.storage import check_same_encoder
@@ -243,8 +244,8 @@ class Store:
         try:
             with self._connection() as connection:
                 self._check_head(connection, read_head(self.folder))
-                writer = Writer(connection, self.folder, self.settings, tenant)
-                writer.sweep()
+                writer = Writer(Desk(connection, self.folder, self.settings), tenant)
+                writer.segments.sweep()
                 yield writer
         finally:
             lock.release()

@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.errors import FilterError
+from rag.index.ann import effort_of
 from rag.index.bm25 import scores_of, top_rows
 from rag.index.database import Condition, found, last_commit, one, query
 from rag.index.documents import read_document, read_documents, read_place, read_text
 from rag.index.files import FileSeal
 from rag.index.filters import compile_filter, split_text
 from rag.index.lexicon import Lexicon
+from rag.index.plan import Plan
 from rag.index.ranking import EMPTY, ranked
 from rag.index.segment import Segment
-from rag.index.vectors import EXACT_SHARE, Mask, exact_nearest, exact_scores, graph_nearest
+from rag.index.vectors import Mask, exact_scores
 from rag.types import (
     Chunk,
     Document,
@@ -67,10 +69,15 @@ def open_segment(connection: apsw.Connection, folder: Path, number: int, generat
         IndexCorrupt: a file of it is missing.
     """
     name, rows = one(connection, "SELECT folder, seals FROM segments WHERE id = ?", (number,))
-    wanted = "SELECT seals FROM vectors WHERE segment = ? AND generation = ?"
-    (vectors,) = one(connection, wanted, (number, generation))
-    seals = {file: FileSeal(*parts) for file, parts in (json.loads(rows) | json.loads(vectors)).items()}
-    return Segment(number, folder / name, generation, seals)
+    wanted = "SELECT seals, plan FROM vectors WHERE segment = ? AND generation = ?"
+    vectors, plan = one(connection, wanted, (number, generation))
+    seals = read_seals(rows) | read_seals(vectors)
+    return Segment(number, folder / name, seals, Plan(**json.loads(plan)))
+
+
+def read_seals(text: str) -> dict[str, FileSeal]:
+    """The seals of files by their names."""
+    return {name: FileSeal(*parts) for name, parts in json.loads(text).items()}
 
 
 def read_snapshot(
@@ -181,15 +188,13 @@ class View:
         Raises:
             FilterError: `where` is not a filter.
         """
-        parts = []
-        for segment, allowed in zip(self.snapshot.segments, self._allowed(where), strict=True):
-            few = allowed is not None and np.count_nonzero(allowed) < EXACT_SHARE * len(allowed)
-            vectors, ef_search = segment.vectors, self._settings.ef_search
-            if segment.graph is None or few:
-                parts.append(exact_nearest(vectors, vector, k, allowed))
-            else:
-                parts.append(graph_nearest(segment.graph, vectors, vector, k, allowed, ef_search))
-        return self._merged(parts, k)
+        return self._merged(
+            [
+                segment.searcher.nearest(vector, k, allowed, effort_of(segment.plan, self._settings))
+                for segment, allowed in zip(self.snapshot.segments, self._allowed(where), strict=True)
+            ],
+            k,
+        )
 
     def lexical_scores(self, query: str, rows: Rows) -> Scores:
         """The BM25 score of each of `rows`, 0 where it shares no term with the query."""

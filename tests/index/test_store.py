@@ -22,7 +22,7 @@ from rag.errors import (
     IndexLocked,
     IndexNotFound,
 )
-from rag.index import database, store
+from rag.index import database, plan, store
 from rag.pipeline import Engine
 from rag.types import Document, Settings
 
@@ -129,6 +129,13 @@ def test_compaction_under_an_open_view_says_that_text_is_left(
 # Deleting
 
 
+@pytest.fixture
+def small_graphs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs over few rows too, which would be scanned."""
+    monkeypatch.setattr(plan, "FEWEST_ROWS", 1)
+
+
+@pytest.mark.usefixtures("small_graphs")
 @pytest.mark.parametrize("settings", [None, Settings(kind="hnsw")], ids=["flat", "hnsw"])
 def test_deleted_text_is_in_no_file_after_compaction(
     open_engine: Open, tmp_path: Path, settings: Settings | None
@@ -181,6 +188,7 @@ def test_deleting_what_is_not_there_deletes_nothing(open_engine: Open) -> None:
     assert sources(engine) == {"a"}
 
 
+@pytest.mark.usefixtures("small_graphs")
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_no_deleted_row_comes_out_of_a_search(open_engine: Open, kind: str) -> None:
     engine = open_engine(settings=Settings(kind=kind))
@@ -207,22 +215,22 @@ def test_many_small_adds_keep_few_segments_and_copy_little(
 ) -> None:
     engine = open_engine()
     copied: list[int] = []
-    from rag.index.writer import Writer
+    from rag.index.segments import SegmentWriter
 
-    merge = Writer._merge
+    merge = SegmentWriter._merge
 
-    def counted(writer: Writer, numbers: list[int]) -> None:
+    def counted(writer: SegmentWriter, numbers: list[int]) -> None:
         copied.append(
             sum(
                 rows
-                for (rows,) in writer._connection.execute(
+                for (rows,) in writer._desk.connection.execute(
                     f"SELECT rows FROM segments WHERE id IN ({','.join('?' * len(numbers))})", numbers
                 )
             )
         )
         merge(writer, numbers)
 
-    monkeypatch.setattr(Writer, "_merge", counted)
+    monkeypatch.setattr(SegmentWriter, "_merge", counted)
     for at in range(72):
         engine.add(document(f"word {at}", f"s{at}"))
     assert engine.stats().segments <= 7 * 2 + 1
@@ -413,6 +421,7 @@ def test_one_process_writes_at_a_time(
 # Damage
 
 
+@pytest.mark.usefixtures("small_graphs")
 @pytest.mark.parametrize("kind", ["flat", "hnsw"])
 def test_a_changed_byte_of_a_segment_is_found(open_engine: Open, tmp_path: Path, kind: str) -> None:
     open_engine(settings=Settings(kind=kind)).add([document(f"word {at}", f"s{at}") for at in range(5)])
@@ -469,13 +478,13 @@ def test_a_folder_that_no_commit_names_is_swept(open_engine: Open, tmp_path: Pat
 def test_a_failed_commit_leaves_the_one_before(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine()
     engine.add(document("old word", "a"))
-    from rag.index import writer
+    from rag.index import desk
 
     def fail(*_: object) -> int:
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(writer, "record_commit", fail)
+        patched.setattr(desk, "record_commit", fail)
         for write in (
             lambda: engine.add(document("new word", "a")),
             lambda: engine.delete(engine.documents()[0].id),

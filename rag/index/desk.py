@@ -1,0 +1,36 @@
+"""The right to write to a store, and what a commit is: one transaction, noted in the head once it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from rag.errors import IndexFailed
+from rag.index.database import record_commit, transaction
+from rag.index.files import write_head
+from rag.types import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Where a writer works: the store's folder, and a connection to its database."""
+
+    connection: apsw.Connection
+    folder: Path
+    settings: Settings
+
+    @contextmanager
+    def commit(self, action: str) -> Iterator[int]:
+        """A transaction that is a commit; it is acknowledged once the head says so too."""
+        with transaction(self.connection, "IMMEDIATE"):
+            number = record_commit(self.connection, action)
+            yield number
+        try:
+            write_head(self.folder, number)
+        except IndexFailed as error:
+            raise IndexFailed(f"commit {number} was made and is seen, but {error}") from error
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
