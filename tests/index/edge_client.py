@@ -74,6 +74,7 @@ class EdgeClient:
                     for key in sparse_vectors_config or {"none": None}
                 },
                 hnsw_config=hnsw,
+                wal_enabled=False,
             )
             self._shards[name] = edge.EdgeShard.create(str(folder), config)
 
