@@ -62,6 +62,9 @@ def script(*, merges: bool = True) -> list[Step]:
         Step("compact"),
         Step("delete", names=("b", "c")),
         Step("reembed"),
+        Step("roll_back"),
+        Step("add", {"b": text_of("b", 3)}),
+        Step("reembed"),
     ]
     if merges:
         steps += [Step("add", {f"m{at}": text_of(f"m{at}", 1)}) for at in range(8)]

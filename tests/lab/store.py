@@ -14,6 +14,7 @@ from lab.script import Disagreement, State
 from rag.pipeline import Engine
 from rag.types import Settings
 
+ENCODERS = (HashingEncoder(), HashingEncoder(32, "another"))
 MODES = ("lexical", "dense", "hybrid")
 
 
@@ -22,7 +23,16 @@ class Store:
 
     def __init__(self, folder: Path, *, create: bool):
         settings = Settings(kind="hnsw") if create else None  # every segment has every kind of file
-        self._engine = Engine(folder, encoder=HashingEncoder(), create=create, settings=settings)
+        self._engine = Engine(folder, encoder=ENCODERS[0], create=create, settings=settings)
+        self._take_the_encoder_that_serves()
+
+    def _take_the_encoder_that_serves(self) -> None:
+        engine = self._engine
+        serving = engine._store.fingerprint()
+        self._encoder = next(each for each in ENCODERS if serving in (None, each.fingerprint))
+        if self._encoder is not ENCODERS[0]:
+            self._engine = Engine(engine._store.folder, encoder=self._encoder, create=False)
+            engine.close()
 
     def add(self, texts: Mapping[str, str]) -> None:
         report = self._engine.add([document(text, name) for name, text in texts.items()])
@@ -33,6 +43,17 @@ class Store:
 
     def compact(self) -> None:
         self._engine.compact()
+
+    def reembed(self) -> None:
+        self._encoder = next(each for each in ENCODERS if each is not self._encoder)
+        self._engine.reembed(self._encoder)
+
+    def roll_back(self) -> None:
+        self._engine.roll_back()
+        folder = self._engine._store.folder
+        self._engine.close()
+        self._engine = Engine(folder, encoder=ENCODERS[0], create=False)
+        self._take_the_encoder_that_serves()
 
     def read(self) -> State:
         try:
