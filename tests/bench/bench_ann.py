@@ -1,0 +1,221 @@
+"""Graphs beside hnswlib's, lists with few bytes a vector, and recall after half of the rows were exchanged.
+
+    python tests/bench/real_vectors.py CACHE.npz     # once
+    OMP_NUM_THREADS=1 python tests/bench/bench_ann.py CACHE.npz [--svg curves.svg] [--parts hnsw,ivf,churn]
+
+One thread, one query after another. Each effort is asked of both graphs by turns, a hundred queries
+at a time, so that what else the machine does befalls both. Times are CPU seconds of the process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from time import process_time
+
+import numpy as np
+from real_vectors import load
+
+from rag.index.ann import build, read
+from rag.index.picture import picture
+from rag.index.plan import Plan, choose_plan
+from rag.index.ranking import best_rows
+from rag.index.tune import Point, exact_rows, share_found
+from rag.types import Rows, Settings, Vectors
+
+K = 10
+TURN = 100
+EFFORTS = (12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+PROBES = (32, 64, 128, 192, 256, 384)
+CHURN_PARTS = 4
+
+Search = Callable[[Vectors, int], Rows]
+
+
+def by_turns(
+    searches: dict[str, Search], queries: Vectors, truth: Sequence[Rows], efforts: Sequence[int]
+) -> dict[str, list[Point]]:
+    """The curve of each search, all asked by turns."""
+    curves: dict[str, list[Point]] = {name: [] for name in searches}
+    for effort in efforts:
+        seconds = dict.fromkeys(searches, 0.0)
+        found: dict[str, list[Rows]] = {name: [] for name in searches}
+        for start in range(0, len(queries), TURN):
+            for name, search in searches.items():
+                before = process_time()
+                found[name] += [search(query, effort) for query in queries[start : start + TURN]]
+                seconds[name] += process_time() - before
+        for name in searches:
+            recall = share_found(truth, found[name])
+            curves[name].append(Point(effort, recall, len(queries) / seconds[name]))
+            print(
+                f"{name:24} effort {effort:4} recall {recall:.4f} {curves[name][-1].queries_per_second:8,.0f}/s"
+            )
+    return curves
+
+
+def speed_at(curve: Sequence[Point], recall: float) -> float:
+    """Queries a second at a recall, between the two efforts around it; 0 where none reaches it."""
+    for low, high in pairwise(curve):
+        if low.recall <= recall <= high.recall:
+            share = (recall - low.recall) / max(high.recall - low.recall, 1e-9)
+            return 1 / ((1 - share) / low.queries_per_second + share / high.queries_per_second)
+    return 0.0
+
+
+def hnsw(
+    vectors: Vectors, queries: Vectors, truth: Sequence[Rows], m: int, ef: int
+) -> dict[str, list[Point]]:
+    """Build and search both graphs with the same m and ef_construction."""
+    import hnswlib
+
+    def theirs(part: Vectors) -> hnswlib.Index:
+        index = hnswlib.Index("ip", part.shape[1])
+        index.init_index(len(part), ef_construction=ef, M=m)
+        index.set_num_threads(1)
+        index.add_items(part, num_threads=1)
+        return index
+
+    plans = {
+        f"rag {codes}": Plan("hnsw", codes, m=m, ef_construction=ef)
+        for codes in ("int8", "float16", "float32")
+    }
+    with tempfile.TemporaryDirectory() as folder:
+
+        def ours(part: Vectors, name: str) -> Path:
+            path = Path(folder) / name.replace(" ", "_")
+            build(path, part, plans[name], thread_count=1)
+            return path
+
+        seconds: dict[str, float] = {}
+        print(f"m {m}, ef_construction {ef}, {len(vectors):,} rows; CPU seconds to build:")
+        searches: dict[str, Search] = {}
+        before = process_time()
+        peer = theirs(vectors)
+        seconds["hnswlib"] = process_time() - before
+        for name, plan in plans.items():
+            before = process_time()
+            path = ours(vectors, name)
+            seconds[name] = process_time() - before
+            searcher = read(path, vectors, plan)
+            searches[name] = lambda query, effort, of=searcher: of.nearest(query, K, None, effort).rows
+            print(f"{name}: {searcher.resident_bytes / len(vectors):.0f} bytes a vector in memory")
+        for name, took in seconds.items():
+            print(f"{name:24} {took:7.1f} s  {seconds['hnswlib'] / took:.2f} x hnswlib", flush=True)
+
+        def peer_search(query: Vectors, effort: int) -> Rows:
+            peer.set_ef(effort)
+            return peer.knn_query(query, K, num_threads=1)[0][0]
+
+        curves = by_turns({"hnswlib": peer_search, **searches}, queries, truth, EFFORTS)
+    for recall in (0.95, 0.99):
+        peer_speed = speed_at(curves["hnswlib"], recall)
+        for name, curve in curves.items():
+            speed = speed_at(curve, recall)
+            print(
+                f"recall {recall}: {name:24} {speed:8,.0f}/s  {speed / max(peer_speed, 1e-9):.2f} x hnswlib"
+            )
+    return curves
+
+
+def ivf(vectors: Vectors, queries: Vectors, truth: Sequence[Rows]) -> dict[str, list[Point]]:
+    """Inverted lists as `auto` lays them."""
+    plan = choose_plan(len(vectors), vectors.shape[1], Settings(kind="ivf_pq"))
+    print(plan)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "lists"
+        before = process_time()
+        build(path, vectors, plan, thread_count=1)
+        print(f"built in {process_time() - before:.1f} CPU seconds")
+        searcher = read(path, vectors, plan)
+        each = searcher.resident_bytes / len(vectors)
+        print(f"{each:.2f} bytes a vector in memory, {path.stat().st_size / len(vectors):.2f} on disk")
+        search = {"rag ivf_pq": lambda query, effort: searcher.nearest(query, K, None, effort).rows}
+        return by_turns(search, queries, truth, PROBES)
+
+
+def churn(vectors: Vectors, queries: Vectors, kind: str) -> None:
+    """Delete half of the rows and add as many: as masks and segments, then merged, and built anew."""
+    random = np.random.default_rng(7)
+    half = len(vectors) * 2 // 3 // 2 * 2 // 2
+    first, added = vectors[: 2 * half], vectors[2 * half : 3 * half]
+    kept = np.ones(2 * half, bool)
+    kept[random.permutation(2 * half)[:half]] = False
+    now = np.concatenate([first[kept], added])
+    truth = exact_rows(now, queries, K)
+    settings = Settings(kind=kind, graph_m=16, ef_construction=100)
+    number = np.cumsum(kept) - 1
+    with tempfile.TemporaryDirectory() as folder:
+
+        def segment(rows: Vectors, name: str) -> Callable[..., object]:
+            plan = choose_plan(len(rows), rows.shape[1], settings)
+            build(Path(folder) / name, rows, plan)
+            return read(Path(folder) / name, rows, plan).nearest
+
+        size = 2 * half // CHURN_PARTS
+        starts = range(0, 2 * half, size)
+        parts = [segment(first[start : start + size], f"part{start}") for start in starts]
+        late = segment(added, "added")
+        whole = segment(np.ascontiguousarray(now), "merged")
+        fresh = segment(np.ascontiguousarray(now[random.permutation(len(now))]), "fresh_in_another_order")
+        order = np.random.default_rng(7)
+        order.permutation(2 * half)
+        back = order.permutation(len(now))
+
+        def churned(query: Vectors, effort: int) -> Rows:
+            found = []
+            for start, part in zip(starts, parts, strict=True):
+                got = part(query, K, kept[start : start + size], effort)
+                found.append((number[got.rows + start], got.scores))
+            got = late(query, K, None, effort)
+            found.append((got.rows + half, got.scores))
+            rows, scores = (np.concatenate(column) for column in zip(*found, strict=True))
+            return rows[best_rows(scores, K)]
+
+        searches: dict[str, Search] = {
+            "tombstones and segments": churned,
+            "merged": lambda query, effort: whole(query, K, None, effort).rows,
+            "built anew": lambda query, effort: back[fresh(query, K, None, effort).rows],
+        }
+        efforts = (256,) if kind == "ivf_pq" else (32, 64, 128)
+        curves = by_turns(searches, queries, truth, efforts)
+    for at, effort in enumerate(efforts):
+        anew = curves["built anew"][at].recall
+        for name in ("tombstones and segments", "merged"):
+            print(f"{kind} effort {effort}: {name} loses {anew - curves[name][at].recall:+.4f} of {anew:.4f}")
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cache", type=Path)
+    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--queries", type=int, default=1000)
+    parser.add_argument("--m", type=int, default=16)
+    parser.add_argument("--ef-construction", type=int, default=100)
+    parser.add_argument("--parts", default="hnsw,ivf,churn")
+    parser.add_argument("--svg", type=Path)
+    asked = parser.parse_args()
+    vectors, queries = load(asked.cache)
+    vectors, queries = vectors[: asked.rows], queries[: asked.queries]
+    truth = exact_rows(vectors, queries, K)
+    curves: dict[str, list[Point]] = {}
+    parts = asked.parts.split(",")
+    if "hnsw" in parts:
+        curves |= hnsw(vectors, queries, truth, asked.m, asked.ef_construction)
+    if "ivf" in parts:
+        curves |= ivf(vectors, queries, truth)
+    if "churn" in parts:
+        for kind in ("hnsw", "ivf_pq"):
+            churn(vectors, queries, kind)
+    if asked.svg:
+        asked.svg.write_text(picture(curves, f"recall@{K} of {len(vectors):,} vectors, one thread"))
+
+
+if __name__ == "__main__":
+    main()
