@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from crash import Tally as Kills
-from crash import finish, kill_and_look
+from crash import finish, kill_and_look, readers
 from lab.crashes import Tally, check_model, first_crashes, inject, scratch, second_crashes, traced
 from lab.disk import Change, Disk, File, Folder, Write
 from lab.pool import Pool
@@ -26,12 +26,14 @@ tracing = pytest.mark.skipif(bool(why_not()), reason=why_not() or "all is there"
 def test_a_writer_that_is_killed_leaves_its_last_commit(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     tally = Kills()
-    for seed in range(KILLS):
-        kill_and_look(tmp_path / "index", tmp_path / "docs", seed, tally)
+    with readers(tmp_path / "index", 2, tally):
+        for seed in range(KILLS):
+            kill_and_look(tmp_path / "index", tmp_path / "docs", seed, tally)
     finish(tmp_path / "index")
     assert tally.reopened == tally.states_exact == tally.searches_ok == KILLS
     assert tally.calls_done > KILLS
     assert tally.in_a_call > 0
+    assert tally.views_read > KILLS
 
 
 @pytest.fixture
