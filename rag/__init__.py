@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rag.ingestion.load import load as load
     from rag.pipeline import Engine as Engine
     from rag.pipeline import open as open  # noqa: A004 - users write rag.open
+    from rag.pipeline import restore as restore
     from rag.retrieval.dense import dense as dense
     from rag.retrieval.fusion import convex as convex
     from rag.retrieval.fusion import reciprocal_rank as reciprocal_rank
@@ -59,6 +60,7 @@ _HOME = {
     "reciprocal_rank": "rag.retrieval.fusion",
     "rerank": "rag.retrieval.rerank",
     "resolve_encoder": "rag.index.encoder",
+    "restore": "rag.pipeline",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605 - one list of names is enough

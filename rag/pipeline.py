@@ -21,6 +21,8 @@ from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, Input
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.index.analyzer import analyzer
+from rag.index.backup import backup
+from rag.index.backup import restore as restore_backup
 from rag.index.encoder import resolve_encoder
 from rag.index.query import parse_query
 from rag.index.storage import Storage, StorageView, StorageWriter, check_same_encoder
@@ -371,6 +373,18 @@ class Engine:
         with self._encoder_lock:
             self._encoder = None
 
+    def backup(self, target: str | os.PathLike[str]) -> int:
+        """Copy the last commit to the new folder `target` while others write and read, and return its number.
+
+        The copy is an index of its own, checked against every seal; `rag.restore` makes one of it.
+        On the same disk its segments are links, which are no second copy of their bytes.
+
+        Raises:
+            InputError: Something is at `target` already.
+            IndexCorrupt: A file of the index is damaged.
+        """
+        return backup(self._local.folder, Path(target))
+
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
         return self._store.stats()
@@ -423,6 +437,17 @@ class Engine:
                 f"{encoder.fingerprint.name} sees; make the index with a smaller size_tokens"
             )
         return RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
+
+
+def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> int:
+    """Make an index in the new or empty `folder` of a backup, and return the number of its commit.
+
+    Raises:
+        InputError: `folder` holds something already.
+        IndexNotFound: There is no index in `backup`.
+        IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
+    """
+    return restore_backup(Path(backup), Path(folder))
 
 
 def _placed(citation: Citation, view: StorageView) -> Citation:
