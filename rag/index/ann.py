@@ -15,7 +15,7 @@ from rag.errors import IndexCorrupt
 from rag.index.codes import (
     are_unit,
     as_bytes,
-    blocks,
+    fill,
     load_faiss,
     prepare,
     rescored,
@@ -139,7 +139,5 @@ def _build_codes(path: Path, vectors: Vectors, plan: Plan, thread_count: int | N
     index = faiss.IndexScalarQuantizer(vectors.shape[1], *scalar_quantizer(plan.codes, are_unit(vectors)))
     with threads(thread_count):
         prepare(index, vectors)
-        scale = scale_of(index)
-        for _, block in blocks(vectors):
-            index.add(block if scale is None else as_bytes(block, scale))
+        fill(index, vectors, scale_of(index))
         faiss.write_index(index, str(path))

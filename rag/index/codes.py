@@ -97,6 +97,12 @@ def prepare(storage: Any, vectors: Vectors) -> None:
         storage.is_trained = True
 
 
+def fill(index: Any, vectors: Vectors, scale: float | None) -> None:
+    """Add all `vectors` to a prepared index, turned to bytes where it has a scale."""
+    for _, block in blocks(vectors):
+        index.add(block if scale is None else as_bytes(block, scale))
+
+
 def scale_of(storage: Any) -> float | None:
     """The scale of a storage of bytes that were prepared; None where vectors are compared as they are."""
     faiss = load_faiss()

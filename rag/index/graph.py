@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rag.index.codes import (
     are_unit,
     as_bytes,
-    blocks,
+    fill,
     load_faiss,
     mapped_storage,
     prepare,
@@ -57,16 +57,23 @@ def build_graph(path: Path, vectors: Vectors, plan: Plan, thread_count: int | No
     with threads(thread_count):
         prepare(storage, vectors)
         graph.is_trained = True
-        scale = scale_of(storage)
-        for _, block in blocks(vectors):
-            graph.add(block if scale is None else as_bytes(block, scale))
-        if plan.codes == "float16":
-            halves = faiss.IndexScalarQuantizer(dimension, *scalar_quantizer("float16", unit))
-            for _, block in blocks(vectors):
-                halves.add(block)
-            graph.storage = halves
-            graph.own_fields = False
+        fill(graph, vectors, scale_of(storage))
+        write_graph_file(path, graph, vectors, plan)
+
+
+def write_graph_file(path: Path, graph: Any, vectors: Vectors, plan: Plan) -> None:
+    """Write a graph of `vectors` with the codes of `plan` in the place of those that it was laid by."""
+    faiss = load_faiss()
+    unit = graph.metric_type == faiss.METRIC_L2
+    kind, metric = scalar_quantizer(plan.codes, unit)
+    laid_by = faiss.downcast_index(graph.storage)
     skip = faiss.IO_FLAG_SKIP_STORAGE if plan.codes == "float32" else 0
+    if not skip and not (isinstance(laid_by, faiss.IndexScalarQuantizer) and laid_by.sq.qtype == kind):
+        codes = faiss.IndexScalarQuantizer(vectors.shape[1], kind, metric)
+        prepare(codes, vectors)
+        fill(codes, vectors, scale_of(codes))
+        graph.storage = codes
+        graph.own_fields = False
     faiss.write_index(graph, str(path), skip)
 
 

@@ -38,8 +38,13 @@ SCAN = 4
 """A scan of up to this many times the candidates is no dearer than finding and scoring them."""
 
 
-def build_lists(path: Path, vectors: Vectors, plan: Plan, thread_count: int | None = None) -> None:
-    """Sort `vectors` (n, dimension) into lists by their centroids, and write these and their codes."""
+def build_lists(
+    path: Path, vectors: Vectors, plan: Plan, thread_count: int | None = None, gpu: bool = False
+) -> None:
+    """Sort `vectors` (n, dimension) into lists by their centroids, and write these and their codes.
+
+    With `gpu` the centroids are fitted on all GPUs that FAISS sees.
+    """
     faiss = load_faiss()
     with threads(thread_count):
         wanted = max(SAMPLE_A_LIST * plan.lists, SAMPLE_LEAST)
@@ -47,7 +52,7 @@ def build_lists(path: Path, vectors: Vectors, plan: Plan, thread_count: int | No
         turn = _turn(sample, plan.pq_dimension, 2 * plan.pq_bytes)
         turned = sample @ turn.T
         lists = faiss.IndexIVFPQFastScan(
-            _centroids(turned, plan.lists),
+            _centroids(turned, plan.lists, gpu),
             plan.pq_dimension,
             plan.lists,
             2 * plan.pq_bytes,
@@ -83,7 +88,7 @@ def _turn(sample: Vectors, kept: int, parts: int) -> Vectors:
     return np.ascontiguousarray(axes[:, np.concatenate(groups)].T, np.float32)
 
 
-def _centroids(turned: Vectors, count: int) -> Any:
+def _centroids(turned: Vectors, count: int, gpu: bool) -> Any:
     """The centroids of k-means in bytes, as FAISS's quantiser. It becomes its index's own."""
     faiss = load_faiss()
     means = faiss.Kmeans(
@@ -91,6 +96,7 @@ def _centroids(turned: Vectors, count: int) -> Any:
         count,
         niter=ROUNDS,
         spherical=True,
+        gpu=gpu,
         min_points_per_centroid=1,
         max_points_per_centroid=SAMPLE_A_LIST,
     )

@@ -51,9 +51,8 @@ def by_turns(
         for name in searches:
             recall = share_found(truth, found[name])
             curves[name].append(Point(effort, recall, len(queries) / seconds[name]))
-            print(
-                f"{name:24} effort {effort:4} recall {recall:.4f} {curves[name][-1].queries_per_second:8,.0f}/s"
-            )
+            speed = curves[name][-1].queries_per_second
+            print(f"{name:24} effort {effort:4} recall {recall:.4f} {speed:8,.0f}/s", flush=True)
     return curves
 
 
