@@ -76,7 +76,7 @@ def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress)
             found = _compare(store, generation, old, new)
             continue
         rows = np.array([passage.row for passage in passages], np.int32)
-        vectors = _embed(passages, new, size, embedded, total, progress)
+        vectors = embed_passages(passages, new, size, embedded, total, progress)
         embedded += len(passages)
         with store.writer() as writer:
             writer.generations.put(passages[0].segment, generation, rows, vectors)
@@ -84,14 +84,16 @@ def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress)
     return Reembedded(total, embedded, found.sampled, found.before, found.after, found.overlap, seconds)
 
 
-def _embed(
+def above(passage: Passage, encoder: Encoder, size_tokens: int) -> str:
+    """What of a passage's headings is indexed above it."""
+    return fit_above(headings(passage.source, passage.title, passage.chunk), encoder, size_tokens)
+
+
+def embed_passages(
     passages: Sequence[Passage], encoder: Encoder, size: int, before: int, total: int, progress: Progress
 ) -> Vectors:
     """The vectors of passages, each with as much of its headings as the encoder has room for."""
-    texts = [
-        embedded_text(fit_above(headings(each.source, each.title, each.chunk), encoder, size), each.chunk)
-        for each in passages
-    ]
+    texts = [embedded_text(above(each, encoder, size), each.chunk) for each in passages]
     parts = []
     for at in range(0, len(texts), EMBED_AT_ONCE):
         progress("embed", before + at, total)

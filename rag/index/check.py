@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import numpy as np
 
 from rag.errors import RagError
-from rag.index.database import explained, query
+from rag.index.database import NAME, explained, query
 from rag.index.documents import read_text
 from rag.index.view import open_segment
 
@@ -20,35 +21,40 @@ def find_problems(connection: apsw.Connection, folder: Path) -> Iterator[str]:
     text of the database is read. Nothing is changed.
     """
     try:
-        with explained(folder / "index.db"):
+        with explained(folder / NAME):
             for (line,) in query(connection, "PRAGMA integrity_check(5)"):
                 if line != "ok":
-                    yield f"index.db: {line}"
-            yield from _segment_problems(connection, folder)
+                    yield f"{NAME}: {line}"
+            for (number,) in query(connection, "SELECT id FROM segments ORDER BY id"):
+                yield from find_segment_problems(connection, folder, number)
+            yield from _lost_passages(connection)
             yield from _document_problems(connection)
     except RagError as error:
         yield str(error)
 
 
-def _segment_problems(connection: apsw.Connection, folder: Path) -> Iterator[str]:
-    wanted = "SELECT s.id, v.generation FROM segments s JOIN vectors v ON v.segment = s.id ORDER BY s.id"
-    for number, generation in query(connection, wanted):
+def find_segment_problems(connection: apsw.Connection, folder: Path, number: int) -> Iterator[str]:
+    """Say what is wrong with one segment."""
+    generations = query(connection, "SELECT generation FROM vectors WHERE segment = ?", (number,))
+    if not generations:
+        yield f"segment {number} has no vectors"
+    for (generation,) in generations:
         try:
             segment = open_segment(connection, folder, number, generation)
             segment.check()
         except RagError as error:
             yield str(error)
             continue
-        dead = {
-            each
-            for (each,) in query(connection, "SELECT document FROM tombstones WHERE segment = ?", (number,))
-        }
-        alive = [row for row, document in enumerate(segment.documents.tolist()) if document not in dead]
+        dead = query(connection, "SELECT document FROM tombstones WHERE segment = ?", (number,))
+        alive = np.flatnonzero(~np.isin(segment.documents, [each for (each,) in dead])).tolist()
         held = query(connection, "SELECT row, document FROM chunks WHERE segment = ? ORDER BY row", (number,))
         if [row for row, _ in held] != alive or any(segment.documents[row] != owner for row, owner in held):
             yield f"segment {number} has {len(alive)} rows that are not those of its {len(held)} passages"
         if len(segment.vectors) != len(segment):
             yield f"segment {number} has {len(segment.vectors)} vectors of generation {generation}"
+
+
+def _lost_passages(connection: apsw.Connection) -> Iterator[str]:
     lost = "SELECT count(*) FROM chunks WHERE segment NOT IN (SELECT id FROM segments)"
     for (count,) in query(connection, lost):
         if count:

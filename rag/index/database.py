@@ -135,14 +135,18 @@ def explained(path: Path) -> Iterator[None]:
         raise IndexFailed(f"{path}: {error}; {REFUSED}") from error
     except apsw.NoMemError as error:
         raise MemoryError(f"{path}: {error}") from error
+    except apsw.Error as error:
+        raise IndexFailed(f"{path}: SQLite refused ({error}); `rag doctor` looks for damage") from error
 
 
 _DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ)
 REFUSED = "see that its disk has room and may be written"
 
 
-def prepare(connection: apsw.Connection, path: Path) -> None:
+def prepare(connection: apsw.Connection, path: Path, *, beside_segments: bool = False) -> None:
     """Make the tables where the file is new, else see that this version can read it.
+
+    A new one `beside_segments` is a mistake, except where it is to take the place of a damaged one.
 
     Raises:
         IndexFormatError: the file is of another format, or of another program.
@@ -153,9 +157,10 @@ def prepare(connection: apsw.Connection, path: Path) -> None:
     (application,) = one(connection, "PRAGMA application_id")
     (version,) = one(connection, "PRAGMA user_version")
     if not tables:
-        if (path.parent / "segments").exists():
+        if (path.parent / "segments").exists() and not beside_segments:
             raise IndexCorrupt(f"{path} is empty, and segments are beside it; {MENDING}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        if not beside_segments:
+            connection.execute("PRAGMA journal_mode = WAL")
         with transaction(connection, "IMMEDIATE"):
             if not one(connection, "SELECT count(*) FROM sqlite_master")[0]:
                 _create(connection)
@@ -171,6 +176,23 @@ def prepare(connection: apsw.Connection, path: Path) -> None:
         raise IndexFormatError(
             f"{path} has format {version} of an early version; add the documents to a new index"
         )
+
+
+def check_size(connection: apsw.Connection, path: Path) -> None:
+    """See, in a read transaction, that the file is as long as its pages: a checksum is of a whole page.
+
+    While there is a log, pages may stand there alone, and nothing can be said.
+
+    Raises:
+        IndexCorrupt: it is longer, or shorter.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists() and log.stat().st_size:
+        return
+    wanted = one(connection, "PRAGMA page_count")[0] * one(connection, "PRAGMA page_size")[0]
+    size = path.stat().st_size
+    if size != wanted:
+        raise IndexCorrupt(f"{path} is damaged: it has {size} bytes, and its pages {wanted}; {MENDING}")
 
 
 def _create(connection: apsw.Connection) -> None:
@@ -189,7 +211,8 @@ def transaction(connection: apsw.Connection, kind: str = "DEFERRED") -> Iterator
     connection.execute(f"BEGIN {kind}")
     try:
         yield
-        connection.execute("COMMIT")
+        if connection.in_transaction:
+            connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:  # some failures of SQLite end it themselves
             connection.execute("ROLLBACK")

@@ -9,10 +9,37 @@ from pathlib import Path
 
 import apsw
 
-from rag.errors import IndexFailed
+from rag.errors import IndexFailed, IndexLocked
 from rag.index.database import record_commit, transaction
 from rag.index.files import write_head
 from rag.types import Settings
+
+LOCK_WAIT_S = 10.0
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """The right to write to the store in `folder`, held by one at a time; it ends with the process.
+
+    Raises:
+        IndexLocked: another has held it for longer than one waits.
+        IndexFailed: the disk refused.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / "write.lock", timeout=LOCK_WAIT_S, thread_local=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise IndexLocked(
+            f"another process writes to the index in {folder}; wait until it is done, then try again"
+        ) from error
+    except OSError as error:
+        raise IndexFailed(f"{folder / 'write.lock'} cannot be locked ({error}); see its rights") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,10 @@ class Generations:
             )
         return generation
 
+    def searched(self) -> int:
+        """The generation that is searched, 0 where nothing was embedded yet."""
+        return serving(self._desk.connection)
+
     def lacking(self, generation: int) -> list[int]:
         """The segments of which some rows have no vector of that generation."""
         wanted = (

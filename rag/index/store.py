@@ -18,15 +18,14 @@ import apsw
 from rag.errors import (
     IndexClosed,
     IndexCorrupt,
-    IndexFailed,
     IndexFormatError,
-    IndexLocked,
     IndexNotFound,
 )
 from rag.index.analyzer import analyzer
 from rag.index.check import find_problems
 from rag.index.database import (
     NAME,
+    check_size,
     connect,
     explained,
     last_commit,
@@ -37,15 +36,13 @@ from rag.index.database import (
     transaction,
     write_meta,
 )
-from rag.index.desk import Desk
+from rag.index.desk import Desk, write_lock
 from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
 from rag.index.filters import readable_by
 from rag.index.storage import check_same_encoder
 from rag.index.view import NOBODY, Snapshot, View, read_fingerprint, read_snapshot
 from rag.index.writer import Writer
 from rag.types import Fingerprint, Principal, Settings, Stats
-
-LOCK_WAIT_S = 10.0
 
 
 class Store:
@@ -77,7 +74,9 @@ class Store:
         acknowledged = read_head(folder)
         with self._connection() as connection:
             prepare(connection, database)
-            self._check_head(connection, acknowledged)
+            with transaction(connection):
+                self._check_head(connection, acknowledged)
+                check_size(connection, database)
             analyzer(
                 (settings or Settings()).language
             )  # an unknown one is refused before anything is written
@@ -166,7 +165,8 @@ class Store:
                 before = self._snapshots.get(tenant)
                 snapshot = read_snapshot(connection, self.folder, self.settings, tenant, before, hidden)
             except BaseException as error:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # some failures of SQLite end it themselves
+                    connection.execute("ROLLBACK")
                 if isinstance(error, IndexCorrupt) and last_commit(connection) > commit:
                     continue
                 raise
@@ -228,27 +228,11 @@ class Store:
             IndexLocked: another has held it for longer than one waits.
             IndexFailed: the disk refused.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.folder / "write.lock", timeout=LOCK_WAIT_S, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise IndexLocked(
-                f"another process writes to the index in {self.folder}; wait until it is done, then try again"
-            ) from error
-        except OSError as error:
-            raise IndexFailed(
-                f"{self.folder / 'write.lock'} cannot be locked ({error}); see its rights"
-            ) from error
-        try:
-            with self._connection() as connection:
-                self._check_head(connection, read_head(self.folder))
-                writer = Writer(Desk(connection, self.folder, self.settings), tenant)
-                writer.segments.sweep()
-                yield writer
-        finally:
-            lock.release()
+        with write_lock(self.folder), self._connection() as connection:
+            self._check_head(connection, read_head(self.folder))
+            writer = Writer(Desk(connection, self.folder, self.settings), tenant)
+            writer.segments.sweep()
+            yield writer
 
 
 def _others(folder: Path) -> bool:

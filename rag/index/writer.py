@@ -38,23 +38,23 @@ class Writer:
     """The one who writes to a store, on behalf of one tenant. Each method is one commit, or none."""
 
     def __init__(self, desk: Desk, tenant: str):
-        self._desk = desk
+        self.desk = desk
         self._tenant = tenant
         self.segments = SegmentWriter(desk)
         self.generations = Generations(desk, self.segments)
 
     def known(self, source: str) -> Known | None:
         """What became of a source the last time, None where it was never seen."""
-        return read_known(self._desk.connection, self._tenant, source)
+        return read_known(self.desk.connection, self._tenant, source)
 
     def held(self, document_id: str) -> Held | None:
         """What the index holds of a document, None where it has none of that id."""
-        return read_held(self._desk.connection, self._tenant, document_id)
+        return read_held(self.desk.connection, self._tenant, document_id)
 
     def sources(self) -> list[tuple[str, str | None]]:
         """Every source of the ledger, in order, with the id of the document that it stands for."""
         wanted = "SELECT source, document_id FROM ledger WHERE tenant = ? ORDER BY source"
-        return query(self._desk.connection, wanted, (self._tenant,))
+        return query(self.desk.connection, wanted, (self._tenant,))
 
     def add(
         self,
@@ -70,7 +70,7 @@ class Writer:
         theirs, by id; `fingerprint` is that of the vectors, None where there are none.
         """
         (next_number,) = one(
-            self._desk.connection, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'next_number'"
+            self.desk.connection, "SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'next_number'"
         )
         numbers = range(next_number, next_number + len(documents))
         rows = sorted(
@@ -87,42 +87,42 @@ class Writer:
             columns = self.segments.write_columns(name, _columns(rows, by_number))
             vectors = np.stack([by_number[number].vectors[at] for _, number, at in rows])
             sealed = self.segments.write_vectors(name, vectors)
-        with self._desk.commit("add") as commit:
+        with self.desk.commit("add") as commit:
             segment = 0
             if rows:
                 segment = self.segments.name(self._tenant, name, len(rows), columns)
                 self.segments.name_vectors(segment, generation, sealed)
             for number, each in by_number.items():
-                remove_document(self._desk.connection, self._tenant, each.document.id)
-                insert_document(self._desk.connection, self._tenant, number, segment, each)
-            self._desk.connection.executemany(
+                remove_document(self.desk.connection, self._tenant, each.document.id)
+                insert_document(self.desk.connection, self._tenant, number, segment, each)
+            self.desk.connection.executemany(
                 "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (segment, row, number, *_place(by_number[number].chunks[at]), by_number[number].keys[at])
                     for row, (_, number, at) in enumerate(rows)
                 ),
             )
-            self._desk.connection.executemany(
+            self.desk.connection.executemany(
                 "UPDATE documents SET metadata = ?, readers = ? WHERE tenant = ? AND id = ?",
                 [
                     (metadata_json(fields.metadata), readers_json(fields.readers), self._tenant, document_id)
                     for document_id, fields in changed.items()
                 ],
             )
-            write_ledger(self._desk.connection, self._tenant, known)
-            write_meta(self._desk.connection, "next_number", str(numbers.stop))
+            write_ledger(self.desk.connection, self._tenant, known)
+            write_meta(self.desk.connection, "next_number", str(numbers.stop))
             if self._tenant or any(
                 fields.readers for fields in (*(each.fields for each in documents), *changed.values())
             ):
-                write_meta(self._desk.connection, "rules", "1")
+                write_meta(self.desk.connection, "rules", "1")
         return commit
 
     def delete(self, document_ids: Sequence[str]) -> int:
         """Commit the removal of documents and of their sources from the ledger."""
-        with self._desk.commit("delete") as commit:
+        with self.desk.commit("delete") as commit:
             for document_id in document_ids:
-                remove_document(self._desk.connection, self._tenant, document_id)
-                self._desk.connection.execute(
+                remove_document(self.desk.connection, self._tenant, document_id)
+                self.desk.connection.execute(
                     "DELETE FROM ledger WHERE tenant = ? AND document_id = ?", (self._tenant, document_id)
                 )
         return commit
@@ -133,15 +133,15 @@ class Writer:
         What became of `moved` sources is written down in the same commit, so that a document
         whose only source is removed may stay under another.
         """
-        with self._desk.commit("move" if moved else "delete") as commit:
-            write_ledger(self._desk.connection, self._tenant, moved)
+        with self.desk.commit("move" if moved else "delete") as commit:
+            write_ledger(self.desk.connection, self._tenant, moved)
             for source in sources:
-                known = read_known(self._desk.connection, self._tenant, source)
-                self._desk.connection.execute(
+                known = read_known(self.desk.connection, self._tenant, source)
+                self.desk.connection.execute(
                     "DELETE FROM ledger WHERE tenant = ? AND source = ?", (self._tenant, source)
                 )
                 if known is not None and known.entry.document_id:
-                    release(self._desk.connection, self._tenant, known.entry.document_id)
+                    release(self.desk.connection, self._tenant, known.entry.document_id)
         return commit
 
     def tidy(self) -> None:

@@ -22,7 +22,7 @@ from rag.errors import (
     IndexLocked,
     IndexNotFound,
 )
-from rag.index import database, plan, store
+from rag.index import database, desk, plan, store
 from rag.pipeline import Engine
 from rag.types import Document, Settings
 
@@ -405,7 +405,7 @@ def test_one_process_writes_at_a_time(
 ) -> None:
     engine = open_engine()
     engine.add(document("word", "a"))
-    monkeypatch.setattr(store, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setattr(desk, "LOCK_WAIT_S", 0.05)
     command = [sys.executable, "-c", HOLD, str(tmp_path / "index" / "write.lock")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
@@ -478,7 +478,6 @@ def test_a_folder_that_no_commit_names_is_swept(open_engine: Open, tmp_path: Pat
 def test_a_failed_commit_leaves_the_one_before(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = open_engine()
     engine.add(document("old word", "a"))
-    from rag.index import desk
 
     def fail(*_: object) -> int:
         raise MemoryError
