@@ -1,6 +1,6 @@
 """The service: search and answers over HTTP, from one engine that is opened once.
 
-It has no access control: whoever reaches it reads all that is indexed.
+Who asks is told by a function of the request, never by a request's own words.
 """
 
 # No `from __future__ import annotations` here: FastAPI reads the annotations of functions inside functions.
@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from rag.api.schema import answer_json, document_json, search_json, sentence_json
+from rag.api.access import PrincipalOf, is_hidden, trusted_headers
+from rag.api.schema import answer_json, document_json, search_json, sentence_json, whole_document_json
 from rag.api.settings import DoorSettings
 from rag.errors import InputError, MissingExtra
 from rag.pipeline import Engine
-from rag.types import Answer
+from rag.types import Answer, Principal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -23,27 +24,42 @@ if TYPE_CHECKING:
 LOCAL = ("127.0.0.1", "::1", "localhost")
 
 
-def create_app(engine: Engine, settings: DoorSettings | None = None) -> "FastAPI":
+def create_app(
+    engine: Engine, settings: DoorSettings | None = None, *, principal_of: PrincipalOf | None = None
+) -> "FastAPI":
     """Make the service over an engine, which stays the caller's to close.
 
     `/openapi.json` describes it; there are no pages that would load scripts from elsewhere.
+
+    Args:
+        engine: What answers.
+        settings: Bounds of a request, and the headers of a trusted proxy.
+        principal_of: Says who sends a request, as from its session or token; it is called in a thread.
+            To refuse one it raises `fastapi.HTTPException(401)`; where it fails otherwise nothing is
+            shown. By default the trusted headers are read; where there are none, it is nobody who asks.
 
     Raises:
         MissingExtra: FastAPI is not installed.
     """
     try:
-        from fastapi import FastAPI
+        from fastapi import Depends, FastAPI, Request
     except ImportError as error:
         raise MissingExtra("the service needs FastAPI: pip install fastapi uvicorn") from error
     from rag import __version__
     from rag.api.problems import BodyLimit, answer_with_problems
 
     settings = settings or DoorSettings()
+    tell = principal_of or trusted_headers(settings)
+
+    def asker(request: Request) -> Principal | None:
+        return tell(request) if tell else None
+
     app = FastAPI(title="rag", version=__version__, docs_url=None, redoc_url=None)
     answer_with_problems(app)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     _add_health(app, engine)
-    _add_questions(app, engine, settings.max_k)
+    _add_documents(app, engine, Depends(asker))
+    _add_questions(app, engine, Depends(asker), settings.max_k)
     return app
 
 
@@ -62,20 +78,27 @@ def _add_health(app: "FastAPI", engine: Engine) -> None:
             commit = view.commit
         return {"status": "ok", "index_commit": commit, "encoder": engine.encoder.fingerprint.name}
 
+
+def _add_documents(app: "FastAPI", engine: Engine, asker: Any) -> None:
     @app.get("/v1/documents")
-    def documents() -> dict[str, Any]:
-        """Every document, without its text."""
-        return {"documents": [document_json(document) for document in engine.documents()]}
+    def documents(principal: Principal | None = asker) -> dict[str, Any]:
+        """Every document that one may read, without its text."""
+        return {"documents": [document_json(each) for each in engine.documents(principal=principal)]}
+
+    @app.get("/v1/documents/{document_id}")
+    def document(document_id: str, principal: Principal | None = asker) -> dict[str, Any]:
+        """A document whole, so that citations can be held against its text."""
+        return dict(whole_document_json(engine.document(document_id, principal=principal)))
 
 
-def _add_questions(app: "FastAPI", engine: Engine, max_k: int) -> None:
+def _add_questions(app: "FastAPI", engine: Engine, asker: Any, max_k: int) -> None:
     from fastapi import Response
     from fastapi.responses import JSONResponse, StreamingResponse
 
     from rag.api.requests import QueryRequest, SearchRequest
 
     @app.post("/v1/search")
-    def search(request: SearchRequest) -> Response:
+    def search(request: SearchRequest, principal: Principal | None = asker) -> Response:
         """The passages that speak of something."""
         started = time.perf_counter()
         hits = engine.search(
@@ -83,15 +106,18 @@ def _add_questions(app: "FastAPI", engine: Engine, max_k: int) -> None:
             k=_allowed(request.k, max_k),
             mode=request.mode,
             where=request.where,
+            principal=principal,
             rerank=request.rerank,
+            syntax=request.syntax,
         )
         timings = {"search": 1e3 * (time.perf_counter() - started)}
         return JSONResponse(search_json(request.query, hits, timings))
 
     @app.post("/v1/query")
-    def query(request: QueryRequest) -> Response:
+    def query(request: QueryRequest, principal: Principal | None = asker) -> Response:
         """An answer, each sentence cited; with `stream` as server-sent events, the sentences first."""
-        answer = engine.ask(request.question, k=_allowed(request.k, max_k), where=request.where)
+        k = _allowed(request.k, max_k)
+        answer = engine.ask(request.question, k=k, where=request.where, principal=principal)
         if not request.stream:
             return JSONResponse(answer_json(answer))
         return StreamingResponse(_events(answer), media_type="text/event-stream")
@@ -128,7 +154,13 @@ def serve(engine: Engine, settings: DoorSettings) -> None:
         raise MissingExtra("the service needs uvicorn: pip install fastapi uvicorn") from error
     app = create_app(engine, settings)
     engine.encoder.encode(["ready"])
+    trusting = trusted_headers(settings) is not None
     if settings.host not in LOCAL:
-        sys.stderr.write(f"{settings.host} may be reached from elsewhere, and there is no access control\n")
+        risk = "whoever reaches it can say who he is" if trusting else "there is no access control"
+        sys.stderr.write(f"{settings.host} may be reached from elsewhere, and {risk}\n")
+    if not trusting and is_hidden(engine):
+        sys.stderr.write(
+            "the index has access rules, and without RAG_PRINCIPAL_HEADER nobody sees any of it\n"
+        )
     sys.stderr.write(f"serving {settings.index} at http://{settings.host}:{settings.port}/v1/query\n")
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)

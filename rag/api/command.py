@@ -1,4 +1,4 @@
-"""What the commands of the command line have in common: options, how they fail, how they print JSON."""
+"""What the commands of the command line have in common: options, what they open, how they fail and print."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from rag.api.settings import DoorSettings
 from rag.errors import RagError
+
+if TYPE_CHECKING:
+    from rag.api.show import Screen
+    from rag.pipeline import Engine
+    from rag.protocols import Reranker
+    from rag.types import Settings
 
 FAILED_INPUTS = 1
 CANNOT_WORK = 2
 
 Returned = TypeVar("Returned")
 
-IndexOption = Annotated[
-    Path | None, typer.Option("--index", metavar="DIR", help="The index's folder (.rag).")
-]
+IndexOption = Annotated[str | None, typer.Option("--index", metavar="DIR", help="The index's folder (.rag).")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, and nothing else.")]
 EncoderOption = Annotated[
     str | None, typer.Option("--encoder", metavar="NAME", help="A model's name or folder.")
@@ -35,12 +39,21 @@ WhereOption = Annotated[
         "--where", metavar="FIELD=VALUE", help="A condition (also != >= <= > <), or a filter in JSON."
     ),
 ]
+TenantOption = Annotated[
+    str, typer.Option("--tenant", metavar="T", help="The tenant whose documents they are.")
+]
+PrincipalOption = Annotated[
+    str, typer.Option("--principal", metavar="NAME", help="Who reads, where documents name their readers.")
+]
+GroupOption = Annotated[
+    list[str] | None, typer.Option("--group", metavar="G", help="A group of who reads; repeat for more.")
+]
 
 
 def command(
-    group: typer.Typer, name: str, example: str
+    group: typer.Typer, name: str, *examples: str
 ) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
-    """Make a function a command whose errors are one readable line, and whose help ends in an example."""
+    """Make a function a command whose errors are one readable line, and whose help ends in examples."""
 
     def register(run: Callable[..., Returned]) -> Callable[..., Returned]:
         @functools.wraps(run)
@@ -60,7 +73,8 @@ def command(
                     print_json(error_json(error))
                 raise typer.Exit(CANNOT_WORK) from error
 
-        group.command(name, epilog=f"Example: {example}")(guarded)
+        # An empty line between, else they would be one paragraph.
+        group.command(name, epilog="\n\n".join(f"Example: {each}" for each in examples))(guarded)
         return guarded
 
     return register
@@ -69,3 +83,33 @@ def command(
 def print_json(value: Mapping[str, object]) -> None:
     """Print the one object that a command prints."""
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def open_index(
+    settings: DoorSettings,
+    *,
+    create: bool = False,
+    reranker: Reranker | None = None,
+    new: Settings | None = None,
+) -> Engine:
+    """The index that the settings name. One that is made is made as `new` says."""
+    from rag.pipeline import Engine
+
+    encoder = settings.encoder or None
+    return Engine(settings.index, encoder=encoder, reranker=reranker, settings=new, create=create)
+
+
+def named_reranker(settings: DoorSettings) -> Reranker | None:
+    """The reranker that the settings name, None where they name none."""
+    if not settings.reranker:
+        return None
+    from rag.retrieval.rerank import CrossEncoderReranker
+
+    return CrossEncoderReranker(settings.reranker)
+
+
+def screen() -> Screen:
+    """Standard output, for people."""
+    from rag.api.show import Screen
+
+    return Screen()

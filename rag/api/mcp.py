@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rag.api.schema import answer_json, search_json
 from rag.errors import MissingExtra
 from rag.pipeline import Engine
+from rag.types import Principal
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -18,10 +19,10 @@ ABOUT = (
 )
 
 
-def create_mcp(engine: Engine, max_k: int = 100) -> "MCPServer":
+def create_mcp(engine: Engine, max_k: int = 100, principal: Principal | None = None) -> "MCPServer":
     """Make a server of two tools, `search` and `ask`, over an engine that stays the caller's to close.
 
-    A call asks for at most `max_k` passages.
+    A call asks for at most `max_k` passages, on behalf of `principal`, whatever the assistant says.
 
     Raises:
         MissingExtra: The package `mcp` is not installed.
@@ -42,11 +43,17 @@ def create_mcp(engine: Engine, max_k: int = 100) -> "MCPServer":
         k: int = 10,
         mode: Literal["hybrid", "dense", "lexical"] = "hybrid",
         where: dict[str, Any] | None = None,
+        syntax: bool = True,
     ) -> dict[str, Any]:
-        """Find passages. `where` is a filter on the documents' metadata, such as {"team": "hr"}."""
+        """Find passages. `where` is a filter on the documents' metadata, such as {"team": "hr"}.
+
+        "a phrase" and +word in the query must be in a passage, -word must not; not so without `syntax`.
+        """
         try:
             started = time.perf_counter()
-            hits = engine.search(query, k=min(k, max_k), mode=mode, where=where)
+            hits = engine.search(
+                query, k=min(k, max_k), mode=mode, where=where, principal=principal, syntax=syntax
+            )
             timings = {"search": 1e3 * (time.perf_counter() - started)}
             return dict(search_json(query, hits, timings))
         except RagError as error:
@@ -56,7 +63,7 @@ def create_mcp(engine: Engine, max_k: int = 100) -> "MCPServer":
     def ask(question: str, k: int = 10, where: dict[str, Any] | None = None) -> dict[str, Any]:
         """Answer a question from the documents; each sentence cites the characters that prove it."""
         try:
-            return dict(answer_json(engine.ask(question, k=min(k, max_k), where=where)))
+            return dict(answer_json(engine.ask(question, k=min(k, max_k), where=where, principal=principal)))
         except RagError as error:
             raise ToolError(str(error)) from error
 

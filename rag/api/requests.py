@@ -19,6 +19,7 @@ class SearchRequest(BaseModel):
     mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
     where: dict[str, Any] | None = None
     rerank: bool = True
+    syntax: bool = True
 
 
 class QueryRequest(BaseModel):

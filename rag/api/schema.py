@@ -12,6 +12,7 @@ from typing import TypeAlias
 from rag.errors import InputError
 from rag.eval.bootstrap import Estimate
 from rag.eval.report import Evaluation
+from rag.sync import SyncReport
 from rag.types import AddReport, Answer, Citation, Document, Hit, LedgerEntry, Sentence, Stats
 
 Json: TypeAlias = Mapping[str, object]
@@ -84,6 +85,13 @@ def add_json(report: AddReport) -> Json:
     }
 
 
+def sync_json(report: SyncReport) -> Json:
+    """What a sync did, or would do: after a dry run the plan alone."""
+    plan = asdict(report.plan) | {"moved": [{"from": old, "to": new} for old, new in report.plan.moved]}
+    done = {} if report.added is None else add_json(report.added)
+    return {**done, "dry_run": report.added is None, "plan": plan}
+
+
 def _entry_json(entry: LedgerEntry) -> Json:
     return {
         "source": entry.source,
@@ -102,6 +110,18 @@ def document_json(document: Document) -> Json:
         "title": document.title,
         "metadata": dict(document.metadata),
         "left_out": list(document.left_out),
+    }
+
+
+def whole_document_json(document: Document) -> Json:
+    """A document with its text, and where its pages and sections lie in that."""
+    return {
+        **document_json(document),
+        "text": document.text,
+        "pages": [{"number": page.number, **asdict(page.span)} for page in document.pages],
+        "sections": [
+            {"level": each.level, "title": each.title, **asdict(each.span)} for each in document.sections
+        ],
     }
 
 

@@ -20,21 +20,31 @@ class DoorSettings:
     `encoder` and `reranker` are names or folders of models; an empty `encoder` is the default one,
     an empty `reranker` none. `max_k` and `max_body_bytes` bound what one request to the service
     may ask for.
+
+    `principal_header`, `tenant_header` and `groups_header` name the headers in which a proxy that has
+    seen to who asks tells the service so, groups with commas between; by default there are none, and
+    the service knows nobody. Whoever reaches a service that trusts headers can be anyone: only the
+    proxy may reach it, and it must take these headers out of what it is sent.
     """
 
-    index: Path = Path(".rag")
+    index: Path | str = Path(".rag")
     encoder: str = ""
     reranker: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
     max_k: int = 100
     max_body_bytes: int = 1_000_000
+    principal_header: str = ""
+    tenant_header: str = ""
+    groups_header: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise InputError(f"port is in 0..65535, not {self.port}")
         if self.max_k < 1 or self.max_body_bytes < 1:
             raise InputError("max_k and max_body_bytes are 1 or more")
+        if self.groups_header and not self.principal_header:
+            raise InputError("groups_header needs principal_header: groups are somebody's")
 
 
 def read_settings(
@@ -90,8 +100,8 @@ def _from_file(file: Path | None) -> dict[str, Path | str | int]:
     if unknown is not None:
         raise InputError(f"{file}: there is no setting {unknown!r}; there are {', '.join(_NAMES)}")
     found = {name: _value(name, value, f"{name!r} in {file}") for name, value in table.items()}
-    if "index" in found:
-        found["index"] = file.parent / Path(found["index"])  # type: ignore[arg-type] # it is a path
+    if isinstance(index := found.get("index"), Path):
+        found["index"] = file.parent / index
     return found
 
 
@@ -106,4 +116,5 @@ def _value(name: str, given: object, where: str) -> Path | str | int:
         raise InputError(f"{where} is a whole number, not {given!r}")
     if not isinstance(given, str | Path):
         raise InputError(f"{where} is text, not {given!r}")
-    return Path(given) if name == "index" else str(given)
+    # The address of a server is no path, and would be another as one.
+    return Path(given) if name == "index" and "://" not in str(given) else str(given)

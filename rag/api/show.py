@@ -20,6 +20,7 @@ from rag.types import AddReport, Answer, Document, Hit, Stats
 if TYPE_CHECKING:
     from rag.eval.report import Evaluation
     from rag.intake import Progress
+    from rag.sync import SyncReport
 
 WIDEST = 92
 SNIPPET = 240
@@ -105,6 +106,27 @@ class Screen:
         self.line(
             (f"{report.chunks} passages, {report.chunks_embedded} embedded, {report.seconds:.1f} s", "dim")
         )
+
+    def synced(self, report: SyncReport) -> None:
+        """Print what a sync took out and moved, and what became of the files; or the plan of a dry run."""
+        plan, would = report.plan, "would be " if report.added is None else ""
+        lines = [("removed", source, "") for source in plan.removed]
+        lines += [("moved", new, f"from {near(old)}") for old, new in plan.moved]
+        if would:
+            lines += [("added", source, "") for source in plan.added]
+            lines += [("changed", source, "") for source in plan.changed]
+        for what, source, detail in lines:
+            style = "yellow" if what == "removed" else ""
+            self.line((f"{what:<8}", style), near(source), (f"  {detail}" if detail else "", "dim"))
+        counts = ("removed", "moved", "added", "changed", "unchanged")
+        told = counts if would else counts[:2]
+        parts = [f"{len(getattr(plan, name))} {would}{name}" for name in told if getattr(plan, name)]
+        if parts:
+            self.line(("; ".join(parts), "bold"))
+        if would and plan.refusal:
+            self.line((f"it would be refused: {plan.refusal}", "red"))
+        if report.added:
+            self.added(report.added)
 
     def documents(self, documents: Sequence[Document]) -> None:
         """Print the documents of an index."""

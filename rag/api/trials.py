@@ -1,0 +1,162 @@
+"""The command line's proof: answers checked, question sets run, test collections scored."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rag.api.command import (
+    FAILED_INPUTS,
+    EncoderOption,
+    GroupOption,
+    IndexOption,
+    JsonOption,
+    PrincipalOption,
+    RerankerOption,
+    TenantOption,
+    command,
+    named_reranker,
+    open_index,
+    print_json,
+    screen,
+)
+from rag.api.settings import read_settings
+from rag.errors import InputError
+
+trials = typer.Typer(rich_markup_mode=None)
+bench = typer.Typer(help="Published test collections, scored.", no_args_is_help=True, rich_markup_mode=None)
+trials.add_typer(bench, name="bench")
+
+
+class BenchMode(StrEnum):
+    """The ways of search, or every one of them."""
+
+    HYBRID = "hybrid"
+    DENSE = "dense"
+    LEXICAL = "lexical"
+    ALL = "all"
+
+
+@command(trials, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json")
+def verify(
+    answer: Annotated[
+        Path, typer.Argument(metavar="ANSWER.json", help="What `rag ask --json` printed; - reads it.")
+    ],
+    tenant: TenantOption = "",
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every citation of a saved answer. Exit 0 only where all are proven."""
+    from rag.api.access import SeenBy, operator
+    from rag.api.proof import check_answer, read_answer
+
+    name = "standard input" if str(answer) == "-" else str(answer)
+    data = sys.stdin.buffer.read() if str(answer) == "-" else answer.read_bytes()
+    claimed = read_answer(data.decode("utf-8-sig", "replace"), name)
+    with open_index(read_settings({"index": index})) as engine:
+        verdicts = check_answer(claimed, SeenBy(engine, operator(tenant)).document)
+    proven = all(verdict.proven for verdict in verdicts)
+    if as_json:
+        print_json({"proven": proven, "verdicts": [verdict.json() for verdict in verdicts]})
+    else:
+        shown = screen()
+        for verdict in verdicts:
+            shown.verdict(verdict.proven, verdict.what, verdict.reason)
+        shown.line("all proven" if proven else "not proven")
+    if not proven:
+        raise typer.Exit(FAILED_INPUTS)
+
+
+@command(trials, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
+def evaluate(
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
+    metrics: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder for what was found.")] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The summary.json of another run, to compare means with."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many passages to search for.")] = 10,
+    tenant: TenantOption = "",
+    principal: PrincipalOption = "",
+    groups: GroupOption = None,
+    index: IndexOption = None,
+    encoder: EncoderOption = None,
+    reranker: RerankerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a question set and measure the answers. Means come with 95 % intervals."""
+    from rag.api.access import SeenBy, reader, warn_where_hidden
+    from rag.api.schema import evaluation_json, read_means
+    from rag.api.show import progress_bar
+    from rag.eval.experiment import evaluate as run_evaluation
+
+    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
+    means = read_means(baseline) if baseline else {}
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    with open_index(settings, reranker=named_reranker(settings)) as engine, progress_bar() as progress:
+        report = functools.partial(progress, "questions") if progress else None
+        asker = reader(tenant, principal, groups)
+        warn_where_hidden(engine, asker)
+        kb = SeenBy(engine, asker)
+        found = run_evaluation(kb, questions, metrics=names, out=out, k=k, progress=report)
+    if as_json:
+        print_json(evaluation_json(found, means))
+    else:
+        screen().evaluation(found, means)
+    if found.counts["failed"]:
+        raise typer.Exit(FAILED_INPUTS)
+
+
+@command(bench, "retrieval", "rag bench retrieval beir/scifact --mode all")
+def bench_retrieval(
+    folder: Annotated[
+        Path, typer.Argument(metavar="BEIR_FOLDER", help="corpus.jsonl, queries.jsonl, qrels/.")
+    ],
+    split: Annotated[str, typer.Option(help="Which judgments: qrels/SPLIT.tsv.")] = "test",
+    mode: Annotated[BenchMode, typer.Option(help="How passages are found.")] = BenchMode.HYBRID,
+    k1: Annotated[float, typer.Option(help="BM25's k1.")] = 0.9,
+    b: Annotated[float, typer.Option(help="BM25's b.")] = 0.4,
+    encoder: EncoderOption = None,
+    reranker: RerankerOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Score retrieval on a collection in the BEIR layout, one passage a document, to depth 100."""
+    from rag.api.bench import MODES, run_benchmark
+    from rag.api.show import progress_bar
+    from rag.types import Settings
+
+    found = read_settings({"encoder": encoder, "reranker": reranker})
+    try:
+        settings = Settings(k1=k1, b=b)
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    with progress_bar() as progress:
+        results = run_benchmark(
+            folder,
+            split=split,
+            modes=[each for each in MODES if mode.value in (each, "all")],
+            settings=settings,
+            encoder=found.encoder or None,
+            reranker=named_reranker(found),
+            progress=progress,
+        )
+    if as_json:
+        listed = [result.json() for result in results]
+        print_json({"benchmarks": listed} if mode is BenchMode.ALL else listed[0])
+        return
+    names = list(results[0].measures)
+    rows = [
+        [result.mode, *(f"{result.measures[name]:.4f}" for name in names), f"{result.queries_per_second:.1f}"]
+        for result in results
+    ]
+    shown = screen()
+    shown.line(f"{results[0].dataset}: {results[0].documents:,} documents, {results[0].queries:,} queries")
+    shown.table(["mode", *names, "queries/s"], rows)
