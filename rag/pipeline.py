@@ -24,6 +24,7 @@ from rag.index.analyzer import analyzer
 from rag.index.backup import backup
 from rag.index.backup import restore as restore_backup
 from rag.index.encoder import resolve_encoder
+from rag.index.forgotten import Forgotten
 from rag.index.query import parse_query
 from rag.index.storage import Storage, StorageView, StorageWriter, check_same_encoder
 from rag.index.store import Store
@@ -328,6 +329,16 @@ class Engine:
                 if writer.held(document_id) is None:
                     raise DocumentNotFound(f"no document {document_id!r} in the index; nothing was deleted")
             writer.delete(ids)
+
+    def forgotten(self, document_id: str, *, tenant: str = "", original: str | None = None) -> Forgotten:
+        """Prove that a deleted document is gone: look for it in every table and file of the index.
+
+        Args:
+            document_id: Its id, the SHA-256 of its bytes.
+            tenant: Whose it was.
+            original: Its text, where one still has it; then every run of eight words is looked for.
+        """
+        return self._local.forgotten(document_id, tenant, original)
 
     def compact(self) -> None:
         """Merge all segments into one, and leave nothing of deleted documents in any file.

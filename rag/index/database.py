@@ -65,8 +65,7 @@ CREATE TABLE ledger (
 ) WITHOUT ROWID;
 CREATE INDEX ledger_document ON ledger (tenant, document_id);
 CREATE TABLE forgotten (
-  tenant TEXT NOT NULL, document_id TEXT NOT NULL, deleted INTEGER NOT NULL, wiped INTEGER, at TEXT NOT NULL,
-  PRIMARY KEY (tenant, document_id)
+  mark BLOB PRIMARY KEY, deleted INTEGER NOT NULL, wiped INTEGER, at TEXT NOT NULL
 ) WITHOUT ROWID;
 """
 

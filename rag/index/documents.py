@@ -113,7 +113,7 @@ def insert_document(
 ) -> None:
     """Write a document and its text; its chunks come with their rows."""
     document = prepared.document
-    connection.execute("DELETE FROM forgotten WHERE tenant = ? AND document_id = ?", (tenant, document.id))
+    connection.execute("DELETE FROM forgotten WHERE mark = ?", (forgotten_mark(tenant, document.id),))
     connection.execute(
         "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
@@ -155,12 +155,17 @@ def remove_document(connection: apsw.Connection, tenant: str, document_id: str) 
     number, segment = row
     connection.execute("INSERT INTO tombstones VALUES (?, ?)", (segment, number))
     connection.execute(
-        "INSERT OR REPLACE INTO forgotten SELECT ?, ?, max(id) + 1, NULL, datetime('now') FROM commits",
-        (tenant, document_id),
+        "INSERT OR REPLACE INTO forgotten SELECT ?, max(id), NULL, datetime('now') FROM commits",
+        (forgotten_mark(tenant, document_id),),
     )
     connection.execute("DELETE FROM chunks WHERE document = ?", (number,))
     connection.execute("DELETE FROM texts WHERE document = ?", (number,))
     connection.execute("DELETE FROM documents WHERE number = ?", (number,))
+
+
+def forgotten_mark(tenant: str, document_id: str) -> bytes:
+    """What is noted of a document that is gone: a digest of its id, since the id is of its bytes."""
+    return hashlib.sha256(f"{tenant}\0{document_id}".encode()).digest()
 
 
 def metadata_json(metadata: Metadata) -> str:

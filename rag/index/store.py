@@ -39,6 +39,7 @@ from rag.index.database import (
 from rag.index.desk import Desk, write_lock
 from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
 from rag.index.filters import readable_by
+from rag.index.forgotten import Forgotten, find_forgotten
 from rag.index.storage import check_same_encoder
 from rag.index.view import NOBODY, Snapshot, View, read_fingerprint, read_snapshot
 from rag.index.writer import Writer
@@ -206,6 +207,11 @@ class Store:
         """What is wrong with the last commit, after every byte of it was looked at."""
         with self._connection() as connection, transaction(connection):
             return list(find_problems(connection, self.folder))
+
+    def forgotten(self, document_id: str, tenant: str = "", text: str | None = None) -> Forgotten:
+        """Look for a deleted document in every file, by its id and, where given, its text."""
+        with self._connection() as connection, transaction(connection):
+            return find_forgotten(connection, self.folder, tenant, document_id, text)
 
     def fingerprint(self) -> Fingerprint | None:
         """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
