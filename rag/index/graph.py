@@ -85,6 +85,7 @@ class Graph:
         self._faiss = faiss
         self._vectors = np.asarray(vectors)
         self._m = plan.m
+        self._last: tuple[int, Any] = (0, None)
         skip = faiss.IO_FLAG_SKIP_STORAGE if plan.codes == "float32" else 0
         self._graph = faiss.read_index(str(path), skip)
         if skip:
@@ -130,9 +131,16 @@ class Graph:
             count,
             faiss.swig_ptr(distances),
             faiss.swig_ptr(found),
-            faiss.SearchParametersHNSW(efSearch=keep),
+            self._parameters(keep),
         )
         return found if found[-1] >= 0 else found[found >= 0]
+
+    def _parameters(self, keep: int) -> Any:
+        """FAISS's parameters of a walk; the last are kept, for most walks keep as many nodes as the last."""
+        last = self._last
+        if last[0] != keep:
+            self._last = last = (keep, self._faiss.SearchParametersHNSW(efSearch=keep))
+        return last[1]
 
 
 def _bytes_of(hnsw: Any) -> int:

@@ -1,32 +1,10 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
+from ann_data import brute, clustered
 
-from rag.errors import IndexCorrupt
-from rag.index.vectors import exact_nearest, exact_scores, graph_nearest, read_graph, write_graph
-from rag.types import Settings
-
-DEFAULT = Settings()
-
-
-def clustered(rows: int, dimension: int, clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Unit vectors around `clusters` centres, and the number of each one's centre."""
-    random = np.random.default_rng(seed)
-    label = random.integers(clusters, size=rows)
-    vectors = random.standard_normal((clusters, dimension))[label] + 0.6 * random.standard_normal(
-        (rows, dimension)
-    )
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors.astype(np.float32), label
-
-
-def brute(vectors: np.ndarray, query: np.ndarray, k: int, allowed: np.ndarray | None = None) -> list[int]:
-    scores = vectors.astype(np.float64) @ query.astype(np.float64)
-    rows = np.arange(len(vectors)) if allowed is None else np.flatnonzero(allowed)
-    return rows[np.argsort(-scores[rows], kind="stable")][:k].tolist()
+from rag.index.vectors import exact_nearest, exact_scores
 
 
 @pytest.mark.parametrize("share", [None, 0.0, 0.02, 0.3, 0.9, 1.0])
@@ -65,61 +43,3 @@ def test_a_vector_that_is_no_number_hides_no_other() -> None:
     vectors[3] = np.nan
     assert exact_nearest(vectors, query, 1, None).rows.tolist() == [7]
     assert 3 not in exact_nearest(vectors, query, 50, None).rows
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, np.ndarray, np.ndarray]:
-    vectors, label = clustered(4000, 48, 40, seed=11)
-    path = tmp_path_factory.mktemp("graph") / "graph.faiss"
-    write_graph(path, vectors, DEFAULT.graph_m, DEFAULT.ef_construction)
-    assert vectors[0].tobytes() not in path.read_bytes()
-    return read_graph(path, vectors), vectors, label
-
-
-def recall(
-    graph: tuple[object, np.ndarray, np.ndarray], allowed: np.ndarray | None, queries: np.ndarray
-) -> float:
-    index, vectors, _ = graph
-    found = 0
-    for query in queries:
-        got = graph_nearest(index, vectors, query, 10, allowed, DEFAULT.ef_search).rows.tolist()
-        assert len(set(got)) == 10
-        if allowed is not None:
-            assert allowed[got].all()
-        found += len(set(got) & set(brute(vectors, query, 10, allowed)))
-    return found / (10 * len(queries))
-
-
-def test_graph_recall(graph: tuple[object, np.ndarray, np.ndarray]) -> None:
-    assert recall(graph, None, clustered(50, 48, 40, seed=12)[0]) >= 0.95
-
-
-@pytest.mark.parametrize("share", [0.1, 0.3, 0.7])
-def test_graph_recall_under_a_filter(graph: tuple[object, np.ndarray, np.ndarray], share: float) -> None:
-    allowed = np.random.default_rng(1).random(4000) < share
-    assert recall(graph, allowed, clustered(50, 48, 40, seed=12)[0]) >= 0.95
-
-
-def test_graph_recall_where_the_filter_lies_far_from_the_query(
-    graph: tuple[object, np.ndarray, np.ndarray],
-) -> None:
-    _, vectors, label = graph
-    allowed = label < 6
-    queries = vectors[label == 20][:20]
-    assert recall(graph, allowed, queries) >= 0.95
-
-
-def test_graph_gives_all_that_is_allowed_and_no_more(graph: tuple[object, np.ndarray, np.ndarray]) -> None:
-    index, vectors, _ = graph
-    allowed = np.zeros(4000, bool)
-    assert graph_nearest(index, vectors, vectors[0], 5, allowed, 64).rows.tolist() == []
-    allowed[[5, 3999, 17]] = True
-    assert sorted(graph_nearest(index, vectors, vectors[0], 10, allowed, 64).rows.tolist()) == [5, 17, 3999]
-    assert graph_nearest(index, vectors, vectors[0], 0, None, 64).rows.tolist() == []
-
-
-def test_a_damaged_graph_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "graph.faiss"
-    path.write_bytes(b"not a graph")
-    with pytest.raises(IndexCorrupt, match=r"graph\.faiss"):
-        read_graph(path, np.eye(4, dtype=np.float32))
