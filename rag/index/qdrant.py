@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rag.errors import IndexClosed, IndexFormatError, IndexNotFound
+from rag.errors import IndexClosed, IndexCorrupt, IndexFormatError, IndexNotFound
 from rag.index.analyzer import analyzer
+from rag.index.documents import Passage
 from rag.index.qdrant_address import Address
 from rag.index.qdrant_check import find_problems
-from rag.index.qdrant_filter import NEVER, all_of, match, readable_by
+from rag.index.qdrant_filter import NEVER, Condition, all_of, match, readable_by
 from rag.index.qdrant_lease import leased, read_manifest
 from rag.index.qdrant_points import DOCUMENT_INDEXES, FORMAT, MANIFEST, Manifest, settings_json
 from rag.index.qdrant_remote import OLDEST_SERVER, Point, Remote, connect
 from rag.index.qdrant_view import View
 from rag.index.qdrant_writer import Writer
 from rag.index.storage import check_same_encoder
-from rag.types import Fingerprint, Principal, Settings, Stats
+from rag.types import Fingerprint, Principal, Settings, Stats, Vectors
+
+MOST_COUNTED = 100_000
+"""Above this many chunks of a tenant, idf counts what was replaced, too: it takes Qdrant 40 ns for each
+chunk that is seen at a commit, 15 ns for each of a tenant, and nothing for all that there are."""
 
 _MOST_TENANTS = 100_000
 
@@ -53,6 +58,7 @@ class QdrantStore:
         self.address = Address.parse(address)
         self._remote = Remote(client or connect(self.address), self.address)
         self._closed = False
+        self._many: dict[str, tuple[int, bool]] = {}
         self._documents = f"{self.address.name}-documents"
         try:
             self.settings = self._open(settings, create)
@@ -118,6 +124,7 @@ class QdrantStore:
         hidden = principal is None and manifest.rules
         readable = NEVER if hidden else readable_by(someone)
         names = (f"{self.address.name}-{manifest.serving}", self._documents)
+        corpus = self._corpus(manifest, someone.tenant)
         yield View(
             self._remote,
             names,
@@ -126,7 +133,22 @@ class QdrantStore:
             analyzer(self.settings.language),
             someone.tenant,
             readable,
+            corpus,
         )
+
+    def _corpus(self, manifest: Manifest, tenant: str) -> Condition | None:
+        """Over which chunks idf is counted: those that the tenant has now, unless that takes too long."""
+        if not manifest.serving:
+            return None
+        mine, now = match("tenant", tenant), all_of([match("tenant", tenant), manifest.seen()])
+        known = self._many.get(tenant)
+        if known is None or known[0] != manifest.commit:
+            chunks = f"{self.address.name}-{manifest.serving}"
+            many = self._remote.count(chunks, all_of([mine]), exact=False) > MOST_COUNTED
+            known = self._many[tenant] = manifest.commit, many
+        if not known[1]:
+            return now
+        return all_of([mine]) if manifest.rules else None
 
     def tenants(self) -> list[str]:
         """The tenants who have documents, in order."""
@@ -171,6 +193,33 @@ class QdrantStore:
         manifest = self._manifest()
         names = (f"{self.address.name}-{manifest.serving}", self._documents)
         return find_problems(self._remote, names, manifest)
+
+    def change_encoder(self, fingerprint: Fingerprint, embed: Callable[[Sequence[Passage]], Vectors]) -> int:
+        """Give every passage a vector of another encoder, search with it from then on; return the commit.
+
+        Adding, deleting and searching go on meanwhile. What was embedded is kept when it is killed. The
+        vectors before stay, in their own collection.
+
+        Args:
+            fingerprint: That of the other encoder.
+            embed: The vectors of passages, float32 (n, dimension), which `fingerprint` makes.
+        """
+        with self.writer() as writer:
+            generation = writer.generation(fingerprint)
+        start, new = None, True
+        while True:
+            with self.writer() as writer:
+                if start is None and not writer.lacks(generation):
+                    return writer.serve(generation)
+                if start is None and not new:
+                    raise IndexCorrupt(f"{self.address} lacks texts of some passages; see its problems()")
+                new = new and start is not None
+                passages, start = writer.unembedded(generation, start)
+            new = new or bool(passages)
+            if passages:
+                vectors = embed(list(passages.values()))
+                with self.writer() as writer:
+                    writer.put_vectors(generation, dict(zip(passages, vectors, strict=True)))
 
     @contextmanager
     def writer(self, tenant: str = "") -> Iterator[Writer]:

@@ -36,7 +36,7 @@ from rag.index.qdrant_filter import (
     none_of,
     numbers,
 )
-from rag.index.qdrant_remote import Found, Point
+from rag.index.qdrant_remote import Found, Point, Remote
 from rag.index.qdrant_sparse import Sparse, words
 from rag.types import Chunk, Document, Fingerprint, LedgerEntry, Page, Section, Settings, Span, Status
 
@@ -75,6 +75,7 @@ DOCUMENT_INDEXES: Mapping[str, Mapping[str, Any]] = {
     "writer": {"type": "keyword"},
     "expires": {"type": "float"},
 }
+NUMBER_INDEX: Mapping[str, Any] = {"type": "float", "enable_hnsw": False}
 HIT_KEYS = (
     "document_id",
     "text_id",
@@ -339,3 +340,22 @@ def chunk_id(found: Found) -> str:
     """The chunk id of a point."""
     payload = found.payload
     return f"{payload['document_id']}:{payload['start']}-{payload['end']}"
+
+
+def read_texts(remote: Remote, documents: str, ranges: Sequence[tuple[str, int, int]]) -> list[str | None]:
+    """The text of each range, given as a text's id, start and end; None where some of it is not there.
+
+    The blocks that hold them are fetched a page at a time.
+    """
+    blocks_of = [range(start // BLOCK, max(start, end - 1) // BLOCK + 1) for _, start, end in ranges]
+    names = [
+        [block_id(text_id, block) for block in blocks]
+        for (text_id, _, _), blocks in zip(ranges, blocks_of, strict=True)
+    ]
+    found = remote.get(documents, list(dict.fromkeys(name for part in names for name in part)))
+    texts: list[str | None] = []
+    for (_, start, end), blocks, part in zip(ranges, blocks_of, names, strict=True):
+        text = "".join(found[name].payload["text"] for name in part if name in found)
+        text = text[start - blocks.start * BLOCK : end - blocks.start * BLOCK]
+        texts.append(text if len(text) == end - start else None)
+    return texts

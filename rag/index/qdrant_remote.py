@@ -217,12 +217,12 @@ class Remote:
             ),
         )
 
-    def count(self, name: str, where: Condition) -> int:
-        """How many points there are of which `where` is true, exactly."""
+    def count(self, name: str, where: Condition, *, exact: bool = True) -> int:
+        """How many points there are of which `where` is true, or about how many."""
         condition = self._filter(where)
         return int(
             self._tried(
-                "to count", lambda: self._client.count(name, count_filter=condition, exact=True)
+                "to count", lambda: self._client.count(name, count_filter=condition, exact=exact)
             ).count
         )
 
@@ -253,23 +253,36 @@ class Remote:
         self, name: str, where: Condition, *, keys: Sequence[str] | bool = True, vectors: bool = False
     ) -> Iterator[Found]:
         """Every point of which `where` is true, in the order of their ids."""
-        condition, offset = self._filter(where), None
-        wanted = list(keys) if not isinstance(keys, bool) else keys
+        start: str | None = None
         while True:
-            records, offset = self._tried(
-                "for points",
-                lambda offset=offset: self._client.scroll(
-                    name,
-                    scroll_filter=condition,
-                    limit=PAGE,
-                    offset=offset,
-                    with_payload=wanted,
-                    with_vectors=vectors,
-                ),
-            )
-            yield from map(_found, records)
-            if offset is None:
+            points, start = self.page(name, where, start, keys=keys, vectors=vectors)
+            yield from points
+            if start is None:
                 return
+
+    def page(
+        self,
+        name: str,
+        where: Condition,
+        start: str | None,
+        *,
+        keys: Sequence[str] | bool = True,
+        vectors: bool = False,
+    ) -> tuple[list[Found], str | None]:
+        """The next points of which `where` is true, from the id `start` on, and the id behind them."""
+        condition = self._filter(where)
+        records, after = self._tried(
+            "for points",
+            lambda: self._client.scroll(
+                name,
+                scroll_filter=condition,
+                limit=PAGE,
+                offset=start,
+                with_payload=keys if isinstance(keys, bool) else list(keys),
+                with_vectors=vectors,
+            ),
+        )
+        return [_found(record) for record in records], None if after is None else str(after)
 
     def search(
         self,

@@ -9,7 +9,6 @@ import numpy as np
 
 from rag.errors import DocumentNotFound, IndexCorrupt, IndexFailed
 from rag.index.analyzer import Analyzer
-from rag.index.documents import BLOCK
 from rag.index.filters import split_text
 from rag.index.qdrant_filter import Condition, all_of, compile_filter, match, match_phrase, none_of
 from rag.index.qdrant_points import (
@@ -17,9 +16,9 @@ from rag.index.qdrant_points import (
     MANIFEST,
     Manifest,
     Record,
-    block_id,
     chunk_id,
     chunk_of,
+    read_texts,
 )
 from rag.index.qdrant_remote import PAGE, Found, Remote
 from rag.index.qdrant_sparse import phrase, query_vector
@@ -36,7 +35,8 @@ _SPARE = 8
 class View:
     """An `Index` over one commit, and over what `readable` is true of.
 
-    A row is the number that this view gave a point when it first saw it.
+    A row is the number that this view gave a point when it first saw it. The idf of a term is counted
+    over the chunks of which `corpus` is true, all in the collection where it is None.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class View:
         analyze: Analyzer,
         tenant: str,
         readable: Condition,
+        corpus: Condition | None,
     ):
         self._remote = remote
         self._chunks, self._documents = names
@@ -57,6 +58,7 @@ class View:
         seen = manifest.seen()
         self._tenant = all_of([match("tenant", tenant), seen])
         self._visible = all_of([readable, seen])
+        self._corpus = corpus
         self._row_of: dict[str, int] = {}
         self._points: list[Found] = []
 
@@ -82,7 +84,7 @@ class View:
         return self._best(
             k,
             lambda limit: self._remote.search(
-                self._chunks, terms, allowed, limit, HIT_KEYS, corpus=self._tenant
+                self._chunks, terms, allowed, limit, HIT_KEYS, corpus=self._corpus
             ),
         )
 
@@ -131,7 +133,7 @@ class View:
             return EMPTY
         legs: list[tuple[Vectors | Mapping[str, object], Condition | None]] = [(vector, None)]
         if terms["indices"]:
-            legs.append((terms, self._tenant))
+            legs.append((terms, self._corpus))
         points = self._remote.fused(
             self._chunks, legs, allowed, k, depth, HIT_KEYS, max(self._settings.ef_search, depth), constant
         )
@@ -141,7 +143,7 @@ class View:
         """The BM25 score of each of `rows`, 0 where it shares no term with the query."""
         terms = query_vector(self._analyze(query))
         return (
-            self._scores(terms, rows, self._tenant) if terms["indices"] else np.zeros(len(rows), np.float32)
+            self._scores(terms, rows, self._corpus) if terms["indices"] else np.zeros(len(rows), np.float32)
         )
 
     def dense_scores(self, vector: Vectors, rows: Rows) -> Scores:
@@ -268,24 +270,12 @@ class View:
         return scores
 
     def _texts(self, ranges: Sequence[tuple[str, int, int]]) -> list[str]:
-        """The text of each range, given as a text's id, start and end; one request a page of blocks."""
-        wanted = {
-            block_id(text_id, block): None
-            for text_id, start, end in ranges
-            for block in range(start // BLOCK, max(0, end - 1) // BLOCK + 1)
-        }
-        blocks = self._remote.get(self._documents, list(wanted))
+        """The text of each range, given as a text's id, start and end."""
         texts = []
-        for text_id, start, end in ranges:
-            first = start // BLOCK
-            parts = [
-                blocks.get(block_id(text_id, block)) for block in range(first, max(0, end - 1) // BLOCK + 1)
-            ]
-            text = "".join(part.payload["text"] for part in parts if part is not None)
-            text = text[start - first * BLOCK : end - first * BLOCK]
-            if len(text) != end - start:
+        for text in read_texts(self._remote, self._documents, ranges):
+            if text is None:
                 self._explain_missing()
-            texts.append(text)
+            texts.append(text or "")
         return texts
 
     def _explain_missing(self) -> None:

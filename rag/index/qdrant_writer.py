@@ -15,20 +15,22 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from rag.errors import EncoderMismatch, IndexLocked
-from rag.index.documents import Fields, Held, Known, Prepared
+from rag.index.documents import Fields, Held, Known, Passage, Prepared
 from rag.index.qdrant_filter import Condition, all_of, in_range, match
 from rag.index.qdrant_lease import Lease, read_manifest
 from rag.index.qdrant_points import (
     CHUNK_INDEXES,
     FOREVER,
+    NUMBER_INDEX,
     Manifest,
     Record,
-    chunk_id,
+    chunk_of,
     chunk_points,
     fingerprint_json,
     known_of,
     ledger_point,
     moved_chunk,
+    read_texts,
     text_points,
 )
 from rag.index.qdrant_remote import PAGE, Point, Remote
@@ -105,7 +107,7 @@ class Writer:
             if documents:
                 self._serve(fingerprint, documents)
             new = {each.document.id: each for each in documents}
-            gone, renamed = self._left(known)
+            gone, renamed = self._left({each.entry.source: each.entry for each in known})
             for document_id in gone.keys() & new.keys():
                 del new[document_id]
             for document_id in renamed.keys() & new.keys():
@@ -135,16 +137,15 @@ class Writer:
         What became of `moved` sources is written down in the same commit, so that a document
         whose only source is removed may stay under another.
         """
+        now: dict[str, LedgerEntry | None] = {each.entry.source: each.entry for each in moved}
+        now.update(dict.fromkeys(sources))
         with self._commit() as commit:
-            now = {each.entry.source: each.entry for each in moved}
-            left = {*sources, *now}
-            lines = list(self._ledger("source", left))
-            ids = {line.entry.document_id for line in lines if line.entry.document_id}
-            gone, renamed = self._orphans(ids, left, now)
-            self._remote.put(self._documents, [ledger_point(self._tenant, each, commit) for each in moved])
+            gone, renamed = self._left(now)
             self._rewrite({}, renamed, commit)
+            lines = [ledger_point(self._tenant, each, commit) for each in moved if now[each.entry.source]]
+            self._remote.put(self._documents, lines)
             self._end("document_id", gone, commit)
-            self._end("source", left, commit, ("ledger",))
+            self._end("source", now, commit, ("ledger",))
         return commit
 
     def tidy(self) -> None:
@@ -169,37 +170,44 @@ class Writer:
         text = fingerprint_json(fingerprint)
         number = texts.index(text) + 1 if text in texts else len(texts) + 1
         name = f"{self._name}-{number}"
-        self._remote.make_collection(name, CHUNK_INDEXES, (fingerprint.dimension, self._settings))
+        indexes = {**CHUNK_INDEXES, **{f"numbers.{field}": NUMBER_INDEX for field in self._manifest.fields}}
+        self._remote.make_collection(name, indexes, (fingerprint.dimension, self._settings))
         if text not in texts:
             self._manifest = self._store(generations=[*texts, text])
         if number == 1:
             self._remote.point_alias(self._name, name)
         return number
 
-    def lacking(self, generation: int) -> list[tuple[str, str]]:
-        """The documents, as tenant and id, of which some chunks have no vector of that generation."""
-        found: dict[tuple[str, str], None] = {}
-        if not self._manifest.serving or generation == self._manifest.serving:
-            return []
-        keys = ["tenant", "document_id"]
-        for page in _pages(self._remote.scroll(self._chunks, self._manifest.seen(), keys=keys)):
-            there = self._remote.get(
-                f"{self._name}-{generation}", [point.id for point in page], payload=False
+    def unembedded(self, generation: int, start: str | None) -> tuple[dict[str, Passage], str | None]:
+        """Passages that have no vector of a generation, by point, and where to go on; None at the end."""
+        page, after = self._remote.page(self._chunks, self._manifest.seen(), start)
+        there = self._remote.get(f"{self._name}-{generation}", [point.id for point in page], payload=False)
+        lacking = [point for point in page if point.id not in there]
+        ranges = [(p.payload["text_id"], p.payload["start"], p.payload["end"]) for p in lacking]
+        texts = read_texts(self._remote, self._documents, ranges)
+        passages = {
+            point.id: Passage(
+                generation, at, point.payload["source"], point.payload["title"], chunk_of(point.payload, text)
             )
-            for point in page:
-                if point.id not in there:
-                    found[point.payload["tenant"], point.payload["document_id"]] = None
-        return sorted(found)
+            for at, (point, text) in enumerate(zip(lacking, texts, strict=True))
+            if text is not None
+        }
+        return passages, after
 
-    def put_vectors(self, generation: int, tenant: str, vectors: Mapping[str, Vectors]) -> None:
-        """Keep vectors of a generation, by chunk id, beside those that are searched."""
-        ids = {chunk.rpartition(":")[0] for chunk in vectors}
-        wanted = [match("tenant", tenant), self._manifest.seen(), match("document_id", *sorted(ids))]
-        for page in _pages(self._remote.scroll(self._chunks, all_of(wanted), vectors=True)):
+    def lacks(self, generation: int) -> bool:
+        """Whether some passage has no vector of a generation."""
+        if not self._manifest.serving:
+            return False
+        seen = self._manifest.seen()
+        return self._remote.count(self._chunks, seen) > self._remote.count(f"{self._name}-{generation}", seen)
+
+    def put_vectors(self, generation: int, vectors: Mapping[str, Vectors]) -> None:
+        """Keep vectors of a generation, by point, beside those that are searched."""
+        for ids in _pages(vectors):
+            wanted = all_of([{"has_id": ids}, self._manifest.seen()])
             points = [
-                Point(found.id, found.payload, vectors[chunk_id(found)], found.sparse)
-                for found in page
-                if chunk_id(found) in vectors
+                Point(found.id, found.payload, vectors[found.id], found.sparse)
+                for found in self._remote.scroll(self._chunks, wanted, vectors=True)
             ]
             self._remote.put(f"{self._name}-{generation}", points)
 
@@ -207,9 +215,9 @@ class Writer:
         """Commit that searches use the vectors of a generation from now on; the others are kept.
 
         Raises:
-            EncoderMismatch: some chunks have none.
+            EncoderMismatch: some passages have none.
         """
-        if self.lacking(generation):
+        if self.lacks(generation):
             raise EncoderMismatch("some passages have no vector of that encoder yet; embed them first")
         with self._commit() as commit:
             self._changes["serving"] = generation
@@ -280,27 +288,24 @@ class Writer:
             for point in self._remote.scroll(self._documents, wanted):
                 yield Record.of(point.payload)
 
-    def _left(self, known: Sequence[Known]) -> tuple[dict[str, None], dict[str, str]]:
-        """Documents that their sources left: those that none stands for, and the new source of the others."""
-        now = {each.entry.source: each.entry for each in known}
-        left = {
-            before.entry.document_id
-            for before in self._ledger("source", now)
-            if before.entry.document_id not in (None, now[before.entry.source].document_id)
-        }
-        return self._orphans({each for each in left if each}, set(now), now)
+    def _left(self, now: Mapping[str, LedgerEntry | None]) -> tuple[dict[str, None], dict[str, str]]:
+        """Documents that their sources left: those that none stands for, and the new source of the others.
 
-    def _orphans(
-        self, document_ids: set[str], sources: set[str], now: Mapping[str, LedgerEntry]
-    ) -> tuple[dict[str, None], dict[str, str]]:
-        """The same of documents, where `sources` stand for what `now` says, and for nothing without."""
-        stay: dict[str, list[str]] = {document_id: [] for document_id in sorted(document_ids)}
+        `now` says of sources what they stand for in this commit.
+        """
+        held = {source: entry.document_id if entry else None for source, entry in now.items()}
+        left = {
+            line.entry.document_id
+            for line in self._ledger("source", now)
+            if line.entry.document_id not in (None, held[line.entry.source])
+        }
+        stay: dict[str, list[str]] = {document_id: [] for document_id in sorted(filter(None, left))}
         for line in self._ledger("document_id", list(stay)):
-            if line.entry.source not in sources:
+            if line.entry.source not in now:
                 stay[line.entry.document_id or ""].append(line.entry.source)
-        for entry in now.values():
-            if entry.document_id in stay:
-                stay[entry.document_id].append(entry.source)
+        for source, document_id in held.items():
+            if document_id in stay:
+                stay[document_id].append(source)
         gone = {document_id: None for document_id, by in stay.items() if not by}
         return gone, {document_id: min(by) for document_id, by in stay.items() if by}
 
@@ -343,7 +348,7 @@ class Writer:
         known = self._changes.get("fields", list(self._manifest.fields))
         for field in record.chunk_fields()["numbers"]:
             if field not in known and len(known) < _MOST_NUMBERS:
-                self._remote.index(self._chunks, f"numbers.{field}", {"type": "float", "enable_hnsw": False})
+                self._remote.index(self._chunks, f"numbers.{field}", NUMBER_INDEX)
                 known = self._changes["fields"] = [*known, field]
 
     def _end(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,6 +24,7 @@ from rag.errors import (
     IndexLocked,
     InputError,
 )
+from rag.index.documents import Passage
 from rag.index.filters import compile_filter as compile_sql
 from rag.index.qdrant import QdrantStore
 from rag.index.qdrant_address import Address
@@ -570,47 +571,56 @@ def match_document(document_id: str) -> Any:
 
 
 def test_another_encoder_takes_over_at_once(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rag.index.qdrant_remote.PAGE", 2)
     old, new = HashingEncoder(24), HashingEncoder(32, "other")
     server = engine(client, monkeypatch, encoder=old)
-    server.add([document(f"word number {n}", f"{n}", team="hr") for n in range(5)], tenant="t")
+    server.add([document(f"word number {n}", f"{n}", team="hr", year=n) for n in range(9)], tenant="t")
     them = Principal(tenant="t", operator=True)
-    assert aliases(client) == {"index": "index-1"}
-    store = server._store
-    with store.writer("t") as writer:
-        generation = writer.generation(new.fingerprint)
-        assert generation == writer.generation(new.fingerprint) == 2
-        assert len(writer.lacking(generation)) == 5
-        with pytest.raises(EncoderMismatch, match="embed them first"):
-            writer.serve(generation)
-        for tenant, document_id in writer.lacking(generation)[:3]:
-            with store.view(them) as view:
-                text = view.document(document_id).text
-            writer.put_vectors(generation, tenant, {f"{document_id}:0-{len(text)}": new.encode([text])[0]})
-    assert len(server.search("word", principal=them)) == 5
-    assert aliases(client) == {"index": "index-1"}
-    gone, changed = server.documents(principal=them)[0], server.documents(principal=them)[1]
-    server.delete(gone.id, tenant="t")
-    server.add(store_document(server, changed.id, them), tenant="t", metadata={"team": "it"})
-    with store.writer("t") as writer:
-        for tenant, document_id in writer.lacking(generation):
-            with store.view(them) as view:
-                text = view.document(document_id).text
-            writer.put_vectors(generation, tenant, {f"{document_id}:0-{len(text)}": new.encode([text])[0]})
-        commit = writer.serve(generation)
+    gone, changed, *_ = server.documents(principal=them)
+    embedded: list[str] = []
+
+    def embed(passages: Sequence[Passage]) -> Any:
+        texts = [passage.chunk.text for passage in passages]
+        if not embedded:  # others write meanwhile
+            server.delete(gone.id, tenant="t")
+            server.add(server.document(changed.id, principal=them), tenant="t", metadata={"team": "it"})
+            server.add(document("word number 99", "99"), tenant="t")
+        assert aliases(client) == {"index": "index-1"}
+        assert len(server.search("word", principal=them)) == 9
+        embedded.extend(texts)
+        return new.encode(texts)
+
+    commit = server._store.change_encoder(new.fingerprint, embed)
     assert aliases(client) == {"index": "index-2"}
+    assert {"word number 99", "word number 7"} <= set(embedded)
     assert server.stats().commit == commit and server.stats().encoder == "other"
     with pytest.raises(EncoderMismatch):
         server.search("word", principal=them)
     after = engine(client, monkeypatch, encoder=new)
     hits = after.search("word number 3", principal=them, mode="dense")
-    assert len(hits) == 4 and hits[0].source == "3" and hits[0].score == pytest.approx(1, abs=1e-5)
+    assert len(hits) == 9 and hits[0].source == "3" and hits[0].score == pytest.approx(1, abs=1e-5)
     assert [h.source for h in after.search("word", principal=them, where={"team": "it"})] == [changed.source]
-    assert len(after.search("word", principal=them, mode="lexical")) == 4
+    assert {h.source for h in after.search("word", principal=them, where={"year": {"$gte": 7}})} == {"7", "8"}
+    assert len(after.search("word", principal=them, mode="lexical")) == 9
     assert after.problems() == []
+    before = len(embedded)
+    assert (
+        server._store.change_encoder(old.fingerprint, lambda p: old.encode([e.chunk.text for e in p]))
+        > commit
+    )
+    assert len(embedded) == before and len(server.search("word", principal=them)) == 9
+    assert server.problems() == []
 
 
-def store_document(server: Engine, document_id: str, principal: Principal) -> Any:
-    return server.document(document_id, principal=principal)
+def test_passages_without_vectors_are_not_served(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = engine(client, monkeypatch)
+    begin(server)
+    with server._store.writer() as writer:
+        generation = writer.generation(HashingEncoder(32, "other").fingerprint)
+        assert generation == writer.generation(HashingEncoder(32, "other").fingerprint) == 2
+        with pytest.raises(EncoderMismatch, match="embed them first"):
+            writer.serve(generation)
+    assert len(server.search("word")) == 2
 
 
 def aliases(client: Any) -> dict[str, str]:
