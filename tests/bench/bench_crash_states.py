@@ -55,8 +55,10 @@ def main() -> int:
     )
     for kind, count in tally.kinds.most_common():
         print(f"    {kind:<52} {count:>6}")
-    for verdict, count in tally.verdicts.most_common():
-        print(f"{verdict:<56} {count:>6}")
+    print(f"{'':<40} {'kill':>12} {'power cut':>12}")
+    for what in dict.fromkeys(("right", *(what for what, _ in sorted(tally.verdicts)))):
+        kills, cuts = tally.verdicts[what, "kill"], tally.verdicts[what, "power cut"]
+        print(f"{what:<40} {kills:>12} {cuts:>12}")
     print(f"{'acknowledged documents lost':<56} {tally.documents_lost:>6}")
     print(f"{'seconds':<56} {time.perf_counter() - started:>6.0f}")
     for verdict in tally.wrong[:5]:

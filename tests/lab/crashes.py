@@ -51,11 +51,11 @@ class Verdict:
 
 @dataclass(slots=True)
 class Tally:
-    """The count of crash states by kind and verdict, and each thing wrong."""
+    """The count of crash states by kind, and by verdict of a kill or a power cut, and each thing wrong."""
 
     states: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
-    verdicts: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
     documents_lost: int = 0
     wrong: list[Verdict] = field(default_factory=list)
 
@@ -63,7 +63,7 @@ class Tally:
         """Count one."""
         self.states += 1
         self.kinds[verdict.case.state.kind] += 1
-        self.verdicts[verdict.what] += 1
+        self.verdicts[verdict.what, "power cut" if "cut" in verdict.case.state.kind else "kill"] += 1
         self.documents_lost += verdict.lost
         if verdict.what != "right":
             self.wrong.append(verdict)

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 def environment() -> dict[str, str]:
     """The environment of a worker: ours, one thread a library, and the packages of this repository."""
-    paths = [str(TESTS.parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
+    paths = [str(TESTS.parent), str(TESTS), str(TESTS / "bench"), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "OMP_NUM_THREADS": "1"}
 
 

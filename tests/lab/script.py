@@ -45,9 +45,7 @@ class Disagreement(Exception):
 
 def text_of(name: str, version: int, sentences: int = 1) -> str:
     """A text that no other document has."""
-    return (
-        f"File {name} in version v{version} of {name}.\n" + f"More words of {name}x{version}.\n" * sentences
-    )
+    return f"File {name} in version v{version} of {name}." + f"\nMore words of {name}x{version}." * sentences
 
 
 def script(*, merges: bool = True) -> list[Step]:
