@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from lab.script import Disagreement, State
 
 DIMENSION = 24
