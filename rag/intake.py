@@ -7,7 +7,7 @@ import os
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -100,11 +100,12 @@ class Given:
     """
 
     metadata: Metadata
-    readers: tuple[str, ...] | None = None
+    readers: Collection[str] | None = None
 
     def __post_init__(self) -> None:
         metadata_json(self.metadata)
-        readers_json(self.readers or ())
+        if self.readers is not None:
+            readers_json(self.readers)
         if clash := sorted(COLUMNS.keys() & self.metadata.keys()):
             raise InputError(f"{clash[0]!r} is a field of every document already; name yours otherwise")
 
@@ -227,7 +228,9 @@ class Intake:
             self._entries.append(LedgerEntry(document.source, Status.FAILED, reason))
         else:
             kept = self._last_fields(self._writer.known(document.source))
-            self._take(document, self._given.over(Fields(document.metadata, kept.readers)), HANDED_IN)
+            before = self._writer.held(document.id)  # a new text under a known id is a new version as well
+            readers = kept.readers or (before.fields.readers if before else ())
+            self._take(document, self._given.over(Fields(document.metadata, readers)), HANDED_IN)
 
     def _same_as(self, pending: _Pending, source: str, stamp: str) -> None:
         """Report an input that is the same as one that is to be committed."""

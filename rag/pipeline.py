@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
+import numpy as np
+
 from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError, SyncRefused
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
@@ -25,13 +27,16 @@ from rag.index.backup import backup
 from rag.index.backup import restore as restore_backup
 from rag.index.encoder import resolve_encoder
 from rag.index.forgotten import Forgotten
+from rag.index.quality import Quality, first_sentences, measure_view, tune_view, with_efforts
 from rag.index.query import parse_query
 from rag.index.storage import Storage, StorageView, StorageWriter, check_same_encoder
 from rag.index.store import Store
+from rag.index.tune import Tuned
+from rag.index.view import View
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
 from rag.intake import Given, Intake, Progress, Source, fit_above, inputs
 from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
-from rag.reembed import Reembedded, reembed
+from rag.reembed import SAMPLED, Reembedded, reembed
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.lexical import lexical
@@ -48,6 +53,7 @@ from rag.types import (
     Principal,
     Settings,
     Stats,
+    Vectors,
 )
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
@@ -143,7 +149,7 @@ class Engine:
             IndexLocked: Another process is writing.
         """
         items = self._inputs(source)
-        given = Given(metadata or {}, None if readers is None else tuple(readers))
+        given = Given(metadata or {}, readers)
         with self._store.writer(tenant) as writer:
             return self._intake(writer, tenant, given, progress).run(items)
 
@@ -179,7 +185,7 @@ class Engine:
             IndexLocked: Another process is writing.
         """
         named = folders_of(folders)
-        given = Given(metadata or {}, None if readers is None else tuple(readers))
+        given = Given(metadata or {}, readers)
         with self._store.writer(tenant) as writer:
             items = list(dict.fromkeys(self._inputs([path for path in named if path.exists()])))
             plan = make_plan(writer, named, [item for item in items if isinstance(item, Path)])
@@ -396,6 +402,51 @@ class Engine:
         """
         return backup(self._local.folder, Path(target))
 
+    def measure(self, questions: Sequence[str] = (), *, tenant: str = "") -> Quality:
+        """How much of the ten nearest passages a dense search finds, its speed, memory, and segments.
+
+        Args:
+            questions: What is asked; by default the first sentences of 200 passages.
+            tenant: Whose passages are searched.
+        """
+        with self._store.view(Principal(tenant=tenant, operator=True)) as view:
+            return measure_view(_local_view(view), self._queries(questions))
+
+    def tune(
+        self, recall: float = 0.98, questions: Sequence[str] = (), *, tenant: str = ""
+    ) -> dict[str, Tuned]:
+        """Find the least effort that finds `recall` of the ten nearest passages, and search so from now on.
+
+        Args:
+            recall: What is wanted, in 0..1.
+            questions: What is asked, some hundreds are needed; by default the first sentences of passages.
+            tenant: Whose passages are searched.
+
+        Returns:
+            What was found for each kind of structure there is, with the curve; nothing where all is scanned.
+
+        Raises:
+            InputError: `recall` is not in 0..1, or there is nothing to ask.
+        """
+        queries = self._queries(questions)
+        if not 0 < recall <= 1 or not len(queries):
+            raise InputError(
+                f"recall is in 0..1 and something must be asked, not {recall} and {len(queries)}"
+            )
+        with self._store.view(Principal(tenant=tenant, operator=True)) as view:
+            tuned = tune_view(_local_view(view), queries, recall)
+        if tuned:
+            self._local.retune(with_efforts(self.settings, tuned))
+        return tuned
+
+    def _queries(self, questions: Sequence[str]) -> Vectors:
+        if not questions:
+            with self._local.writer() as writer:
+                questions = first_sentences([each.chunk.text for each in writer.generations.sample(SAMPLED)])
+        if not questions:
+            return np.empty((0, self.encoder.fingerprint.dimension), np.float32)
+        return self.encoder.encode(questions, query=True)
+
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
         return self._store.stats()
@@ -459,6 +510,12 @@ def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> i
         IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
     """
     return restore_backup(Path(backup), Path(folder))
+
+
+def _local_view(view: StorageView) -> View:
+    if not isinstance(view, View):
+        raise InputError("this is for an index in a folder; the server has its own way")
+    return view
 
 
 def _placed(citation: Citation, view: StorageView) -> Citation:

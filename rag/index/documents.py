@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,15 +193,14 @@ def metadata_json(metadata: Metadata) -> str:
         raise InputError(f"metadata holds a number that is not finite ({error}); leave it out") from error
 
 
-def readers_json(readers: Sequence[str]) -> str:
+def readers_json(readers: Collection[str]) -> str:
     """The names of those who may read a document as canonical JSON, `""` where all may.
 
     Raises:
         InputError: a name is not text, or empty.
     """
-    if isinstance(readers, str) or not all(
-        isinstance(name, str) and name and is_storable(name) for name in readers
-    ):
+    listed = isinstance(readers, Collection) and not isinstance(readers, str)
+    if not listed or not all(isinstance(name, str) and name and is_storable(name) for name in readers):
         raise InputError(f"readers is a list of names, such as ['hr', 'ann'], not {readers!r}")
     return json.dumps(sorted(set(readers)), ensure_ascii=False) if readers else ""
 
