@@ -15,12 +15,12 @@ import numpy as np
 
 from rag.errors import InputError
 from rag.index.documents import Passage
+from rag.index.quality import first_sentences
 from rag.index.store import Store
 from rag.index.vectors import exact_nearest
 from rag.index.writer import Writer
 from rag.intake import EMBED_AT_ONCE, Progress, embedded_text, fit_above, headings, vectors_of
 from rag.protocols import Encoder, Tokenizer
-from rag.sentences import sentence_spans
 from rag.types import Vectors
 
 PART = 20_000
@@ -114,7 +114,7 @@ def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -
     """Ask for sampled passages by their own first sentence, by both encoders, with exact search."""
     with store.writer() as writer:
         sampled = writer.generations.sample(SAMPLED)
-        queries = [_first_sentence(passage.chunk.text) for passage in sampled]
+        queries = first_sentences([passage.chunk.text for passage in sampled])
         if not queries:
             return _Compared(0, None, 1.0, None)
         wanted = [(passage.segment, passage.row) for passage in sampled]
@@ -124,11 +124,6 @@ def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -
         before = _nearest(writer, writer.generations.of(old.fingerprint), old, queries)
     common = [len(set(one) & set(two)) / max(1, len(one)) for one, two in zip(before, after, strict=True)]
     return _Compared(len(queries), _share(wanted, before), _share(wanted, after), float(np.mean(common)))
-
-
-def _first_sentence(text: str) -> str:
-    spans = sentence_spans(text)
-    return text[spans[0].start : spans[0].end] if spans else text
 
 
 def _share(wanted: Sequence[tuple[int, int]], found: Sequence[Sequence[tuple[int, int]]]) -> float:

@@ -10,7 +10,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import apsw
@@ -171,6 +171,8 @@ class Store:
                 if isinstance(error, IndexCorrupt) and last_commit(connection) > commit:
                     continue
                 raise
+            if snapshot is not before:
+                self.settings = _read_settings(connection)
             if not hidden:
                 self._snapshots[tenant] = snapshot
             return hidden, snapshot
@@ -207,6 +209,12 @@ class Store:
         """What is wrong with the last commit, after every byte of it was looked at."""
         with self._connection() as connection, transaction(connection):
             return list(find_problems(connection, self.folder))
+
+    def retune(self, settings: Settings) -> None:
+        """Write other settings down, which differ in how much of a structure a search looks at."""
+        with self.writer() as writer, writer.desk.commit("settings"):
+            write_meta(writer.desk.connection, "settings", json.dumps(asdict(settings)))
+        self.settings = settings
 
     def forgotten(self, document_id: str, tenant: str = "", text: str | None = None) -> Forgotten:
         """Look for a deleted document in every file, by its id and, where given, its text."""
@@ -246,6 +254,11 @@ def _others(folder: Path) -> bool:
     return any(not path.name.startswith(NAME) for path in folder.iterdir())
 
 
+def _read_settings(connection: apsw.Connection) -> Settings:
+    """The settings that are written down in the index."""
+    return Settings(**json.loads(read_meta(connection, "settings") or "{}"))
+
+
 def _agree_on_settings(connection: apsw.Connection, wanted: Settings | None) -> Settings:
     """The settings of the index: those written down in it, or `wanted` where it is new."""
     known = read_meta(connection, "settings")
@@ -255,8 +268,10 @@ def _agree_on_settings(connection: apsw.Connection, wanted: Settings | None) -> 
             if known is None:
                 known = json.dumps(asdict(wanted or Settings()))
                 write_meta(connection, "settings", known)
-    settings = Settings(**json.loads(known))
-    if wanted is not None and wanted != settings:
+    settings = _read_settings(connection)
+    # How much of a structure is looked at may have been tuned since.
+    efforts = {"ef_search": settings.ef_search, "nprobe": settings.nprobe}
+    if wanted is not None and replace(wanted, **efforts) != settings:
         raise IndexFormatError(
             f"the index was made with {settings}, and was opened with {wanted}; "
             "open it without settings, or make a new index"
