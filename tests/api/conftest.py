@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.api.settings import DoorSettings
 from rag.index.encoder import resolve_encoder
 from rag.pipeline import Engine
 from rag.protocols import Encoder
@@ -76,5 +77,5 @@ def engine(index: Path) -> Iterator[Engine]:
 def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests see no rag.toml and no settings of whoever runs them."""
     monkeypatch.chdir(tmp_path)
-    for name in ("INDEX", "ENCODER", "RERANKER", "HOST", "PORT", "MAX_K", "MAX_BODY_BYTES", "CONFIG"):
-        monkeypatch.delenv(f"RAG_{name}", raising=False)
+    for name in (*DoorSettings.__dataclass_fields__, "config"):
+        monkeypatch.delenv(f"RAG_{name.upper()}", raising=False)

@@ -121,7 +121,8 @@ def test_search_for_people_is_plain_where_it_is_no_terminal(index: Path, docs: P
     assert "\x1b" not in text
     assert "Her engines burn methanol." in " ".join(text.split())
     assert str(docs / "boats.txt") in text
-    assert rag("search", "zebra", "--mode", "lexical", "--index", index).stdout == "Nothing found.\n"
+    nothing = rag("search", "zebra", "--mode", "lexical", "--index", index)
+    assert (nothing.stdout, nothing.stderr) == ("Nothing found.\n", "")
 
 
 def test_sources_are_shown_relative_to_the_folder_one_is_in(
