@@ -22,6 +22,7 @@ def main() -> int:
     parser.add_argument("--random", type=int, default=5000, help="flips, truncations, swaps and losses")
     parser.add_argument("--subject", default="lab.store:Store")
     parser.add_argument("--python", default=sys.executable, help="the interpreter that has the subject")
+    parser.add_argument("--mend", action="store_true", help="repair each, too")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     tally, started, choose = Tally(), time.perf_counter(), Random(arguments.seed)
@@ -36,7 +37,7 @@ def main() -> int:
                 islice(random_damages(sample.tree, choose), arguments.random // 2),
             )
             (folder / sample.name).mkdir()
-            for finding in try_damages(damages, sample, pool, folder / sample.name):
+            for finding in try_damages(damages, sample, pool, folder / sample.name, mend=arguments.mend):
                 tally.take(finding)
     kinds = sorted({kind for kind, _ in tally.by_kind})
     whats = [what for what, _ in tally.findings.most_common()]
@@ -45,9 +46,18 @@ def main() -> int:
         for kind in kinds:
             if tally.by_kind[kind, what]:
                 print(f"    {kind:<40} {tally.by_kind[kind, what]:>6}")
+    for what, count in tally.mended.most_common():
+        print(f"mended: {what:<36} {count:>6}")
     print(f"seconds {time.perf_counter() - started:.0f}")
     for finding in tally.wrong[:10]:
-        print(finding.what, finding.damage.path, finding.damage.kind, finding.damage.where, finding.detail)
+        print(
+            finding.what,
+            finding.damage.path,
+            finding.damage.kind,
+            finding.damage.where,
+            finding.detail,
+            finding.mended,
+        )
     return 1 if tally.wrong else 0
 
 

@@ -126,6 +126,7 @@ class Finding:
     damage: Damage
     what: str
     detail: str
+    mended: str = ""
 
     def __str__(self) -> str:
         return f"{self.damage}: {self.what}: {self.detail}"
@@ -138,6 +139,8 @@ class Tally:
     trials: int = 0
     by_kind: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
+    mended: Counter[str] = field(default_factory=Counter)
+    documents_lost: int = 0
     wrong: list[Finding] = field(default_factory=list)
 
     def take(self, finding: Finding) -> None:
@@ -145,7 +148,9 @@ class Tally:
         self.trials += 1
         self.by_kind[finding.damage.kind, finding.what] += 1
         self.findings[finding.what] += 1
-        if finding.what not in GOOD:
+        if finding.mended:
+            self.mended[finding.mended.partition(":")[0]] += 1
+        if finding.what not in GOOD or finding.mended.startswith("badly"):
             self.wrong.append(finding)
 
 
@@ -217,8 +222,10 @@ def samples(pool: Pool, folder: Path) -> list[Sample]:
     return found
 
 
-def try_damages(damages: Iterable[Damage], sample: Sample, pool: Pool, folder: Path) -> Iterator[Finding]:
-    """Lay out the sample with each damage, and see what a worker makes of it."""
+def try_damages(
+    damages: Iterable[Damage], sample: Sample, pool: Pool, folder: Path, *, mend: bool = False
+) -> Iterator[Finding]:
+    """Lay out the sample with each damage, and see what a worker makes of it, and whether it can mend it."""
 
     def one(job: tuple[int, Damage], worker: Worker) -> Finding:
         number, damage = job
@@ -227,9 +234,14 @@ def try_damages(damages: Iterable[Damage], sample: Sample, pool: Pool, folder: P
         if damage.content is None:
             (where / damage.path).unlink()
         answer = worker.ask({"task": "lab.damage:examine", "folder": str(where)})
+        mended = ""
+        if mend and "mended" not in answer:
+            mended = judge_mended(
+                worker.ask({"task": "lab.damage:mend", "folder": str(where)}), sample.intact
+            )
         shutil.rmtree(where)
         twice = any(path.endswith("-wal") for path in sample.tree)
-        return Finding(damage, *classify(damage, answer, sample.intact, names_of(damage.path), twice))
+        return Finding(damage, *classify(damage, answer, sample.intact, names_of(damage.path), twice), mended)
 
     yield from pool.run(enumerate(damages), one)
 
@@ -255,6 +267,36 @@ def examine(make: Callable[..., Any], folder: str) -> dict[str, Any]:
         if subject is not None:
             subject.close()
     return result
+
+
+def mend(make: Callable[..., Any], folder: str) -> dict[str, Any]:
+    """Repair a damaged index, then examine it again."""
+    try:
+        said = make.mend(Path(folder))  # type: ignore[attr-defined]
+    except Exception as error:
+        return {
+            "refused": f"{type(error).__name__}: {error}",
+            "typed": _is_ours(error),
+            "where": traceback.format_exc(),
+        }
+    return {"said": said} | examine(make, folder)
+
+
+def judge_mended(answer: dict[str, Any], intact: dict[str, Any]) -> str:
+    """Name what a repair came to: `whole`, `in part` with every loss named, `refused`, or `badly`."""
+    if "refused" in answer:
+        return f"refused: {answer['refused']}" if answer["typed"] else f"badly: {answer['where'][-1500:]}"
+    if "answers" not in answer or answer.get("problems") or not answer.get("mended"):
+        return f"badly: {answer}"[:3000]
+    if answer["answers"] == intact["answers"]:
+        return "whole"
+    now, before = answer["answers"]["documents"], intact["answers"]["documents"]
+    lost = {name for name in before if now.get(name) != before[name]}
+    said = "\n".join(answer["said"])
+    unnamed = [name for name in lost if name not in said and before[name][0] not in said]
+    if lost and not unnamed and now.keys() <= before.keys():
+        return f"in part: {len(lost)} lost of {len(before)}"
+    return f"badly: lost {sorted(before[name][0] for name in unnamed)} unnamed, said {said}"[:3000]
 
 
 def _is_ours(error: Exception) -> bool:

@@ -12,6 +12,7 @@ from harness import check_consistent
 
 from lab.script import Disagreement, State
 from rag.pipeline import Engine
+from rag.repair import repair
 from rag.types import Settings
 
 ENCODERS = (HashingEncoder(), HashingEncoder(32, "another"))
@@ -72,22 +73,29 @@ class Store:
 
     def answers(self) -> Any:
         """All that can be asked: every document, and the hits of some queries with their scores."""
-        found: dict[str, Any] = {}
         with self._engine.view() as view:
-            for each in view.documents():
-                document = view.document(each.id)
-                found[each.id] = [document.source, document.title, document.text, dict(document.metadata)]
-        for mode in MODES:
-            for query in ("file version", "more words of b", "afterwards"):
-                hits = self._engine.search(query, k=20, mode=mode)
-                found[f"{mode} {query}"] = [
-                    [hit.chunk.id, hit.chunk.text, hit.source, round(hit.score, 6)] for hit in hits
-                ]
-        return found
+            documents = {
+                each.id: [each.source, each.title, view.document(each.id).text, dict(each.metadata)]
+                for each in view.documents()
+            }
+        hits = {
+            f"{mode} {query}": [
+                [hit.chunk.id, hit.chunk.text, hit.source, round(hit.score, 5)]
+                for hit in self._engine.search(query, k=20, mode=mode)
+            ]
+            for mode in MODES
+            for query in ("file version", "more words of b", "afterwards")
+        }
+        return {"documents": documents, "hits": hits}
 
     def problems(self) -> list[str]:
         """What the index finds wrong with itself."""
         return self._engine.problems()
+
+    @staticmethod
+    def mend(folder: Path) -> list[str]:
+        """Repair a damaged index, and say what was done and what is lost."""
+        return repair(folder, lambda: ENCODERS[1])  # the script ends with it
 
     def close(self) -> None:
         self._engine.close()
