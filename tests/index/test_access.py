@@ -268,9 +268,10 @@ def asked(engine: Engine) -> Iterator[list[Hit] | Answer]:
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
+def one_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     import faiss
 
+    monkeypatch.setattr("rag.index.plan.FEWEST_ROWS", 1)  # a graph over few rows is a graph too
     before = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)
     yield
