@@ -2,6 +2,7 @@
 
     python tests/bench/real_vectors.py CACHE.npz     # once
     OMP_NUM_THREADS=1 python tests/bench/bench_ann.py CACHE.npz [--svg curves.svg] [--parts hnsw,ivf,churn]
+    OMP_NUM_THREADS=1 python tests/bench/bench_ann.py CACHE.npz --parts hnsw --m 32 --ef-construction 200
 
 One thread, one query after another. Each effort is asked of both graphs by turns, a hundred queries
 at a time, so that what else the machine does befalls both. Times are CPU seconds of the process.
@@ -28,7 +29,7 @@ from rag.types import Rows, Settings, Vectors
 
 K = 10
 TURN = 100
-EFFORTS = (12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384)
+EFFORTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 640, 1024)
 PROBES = (32, 64, 128, 192, 256, 384)
 CHURN_PARTS = 4
 
@@ -66,7 +67,7 @@ def speed_at(curve: Sequence[Point], recall: float) -> float:
 
 
 def hnsw(
-    vectors: Vectors, queries: Vectors, truth: Sequence[Rows], m: int, ef: int
+    vectors: Vectors, queries: Vectors, truth: Sequence[Rows], m: int, ef: int, codes: Sequence[str]
 ) -> dict[str, list[Point]]:
     """Build and search both graphs with the same m and ef_construction."""
     import hnswlib
@@ -78,10 +79,7 @@ def hnsw(
         index.add_items(part, num_threads=1)
         return index
 
-    plans = {
-        f"rag {codes}": Plan("hnsw", codes, m=m, ef_construction=ef)
-        for codes in ("int8", "float16", "float32")
-    }
+    plans = {f"rag {kind}": Plan("hnsw", kind, m=m, ef_construction=ef) for kind in codes}
     with tempfile.TemporaryDirectory() as folder:
 
         def ours(part: Vectors, name: str) -> Path:
@@ -197,6 +195,7 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=1000)
     parser.add_argument("--m", type=int, default=16)
     parser.add_argument("--ef-construction", type=int, default=100)
+    parser.add_argument("--codes", default="int8,float16,float32")
     parser.add_argument("--parts", default="hnsw,ivf,churn")
     parser.add_argument("--svg", type=Path)
     asked = parser.parse_args()
@@ -206,7 +205,8 @@ def main() -> None:
     curves: dict[str, list[Point]] = {}
     parts = asked.parts.split(",")
     if "hnsw" in parts:
-        curves |= hnsw(vectors, queries, truth, asked.m, asked.ef_construction)
+        codes = asked.codes.split(",")
+        curves |= hnsw(vectors, queries, truth, asked.m, asked.ef_construction, codes)
     if "ivf" in parts:
         curves |= ivf(vectors, queries, truth)
     if "churn" in parts:
