@@ -13,17 +13,20 @@ import numpy as np
 
 from rag.errors import IndexCorrupt
 from rag.index.codes import (
+    Source,
     are_unit,
     as_bytes,
     fill,
     load_faiss,
     prepare,
+    read_index,
     rescored,
     scalar_quantizer,
     scale_of,
     scan,
     threads,
 )
+from rag.index.files import MENDING
 from rag.index.graph import Graph, build_graph
 from rag.index.ivf import Lists, build_lists
 from rag.index.plan import Plan
@@ -64,11 +67,11 @@ class Scan:
 class CodeScan:
     """A scan of the codes of all vectors, whose best are scored exactly."""
 
-    def __init__(self, path: Path, vectors: Vectors, plan: Plan):
+    def __init__(self, source: Source, vectors: Vectors, plan: Plan):
         faiss = load_faiss()
         self._faiss = faiss
         self._vectors = np.asarray(vectors)
-        self._codes = faiss.read_index(str(path))
+        self._codes = read_index(source)
         self._scale = scale_of(self._codes)
         self.rows = int(self._codes.ntotal)
         self.resident_bytes = int(self._codes.codes.size())
@@ -111,21 +114,22 @@ def has_file(plan: Plan) -> bool:
     return plan.kind != "flat" or plan.codes != "float32"
 
 
-def read(path: Path, vectors: Vectors, plan: Plan) -> Searcher:
-    """Open what `build` wrote for the same vectors and plan. The file's bytes must have been checked.
+def read(source: Source, vectors: Vectors, plan: Plan) -> Searcher:
+    """Open what `build` wrote for the same vectors and plan. Its bytes must have been checked.
 
     Raises:
         IndexCorrupt: the file is not there, or does not fit the vectors.
     """
     if not has_file(plan):
         return Scan(vectors)
+    name = source if isinstance(source, Path) else "what a segment's vectors are searched by"
     kinds: dict[str, type[Graph | Lists | CodeScan]] = {"hnsw": Graph, "ivf_pq": Lists, "flat": CodeScan}
     try:
-        searcher = kinds[plan.kind](path, vectors, plan)
+        searcher = kinds[plan.kind](source, vectors, plan)
     except RuntimeError as error:  # FAISS throws no other
-        raise IndexCorrupt(f"{path} cannot be read ({error}); restore the index, or add again") from error
+        raise IndexCorrupt(f"{name} cannot be read ({error}); {MENDING}") from error
     if searcher.rows != len(vectors):
-        raise IndexCorrupt(f"{path} is of {searcher.rows} vectors, not of {len(vectors)}; add again")
+        raise IndexCorrupt(f"{name} is of {searcher.rows} vectors, not of {len(vectors)}; {MENDING}")
     return searcher
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,9 @@ import numpy.typing as npt
 from rag.index.ranking import best_rows
 from rag.index.vectors import COPY_SHARE, Mask, exact_nearest, near_best
 from rag.types import Ranking, Rows, Scores, Vectors
+
+Source: TypeAlias = Path | npt.NDArray[np.uint8]
+"""Where a structure stands: a file, or its bytes, which stay when the file's name is gone."""
 
 MIDDLE = 128.5
 """Where zero lies among the bytes; FAISS cuts the fraction off, so the half rounds."""
@@ -36,6 +40,21 @@ UNIT = 0.01
 def load_faiss() -> Any:
     """FAISS, loaded when it is first needed. Its own types lag behind its functions."""
     return import_module("faiss")
+
+
+def read_index(source: Source, flags: int = 0) -> Any:
+    """The FAISS index in a file, or in its bytes, uint8 (n,), which must have been checked."""
+    faiss = load_faiss()
+    if isinstance(source, Path):
+        return faiss.read_index(str(source), flags)
+    data, at = source.data, 0
+
+    def take(count: int) -> bytes:
+        nonlocal at
+        at += count
+        return bytes(data[at - count : at])
+
+    return faiss.read_index(faiss.PyCallbackIOReader(take), flags)
 
 
 @contextmanager

@@ -18,12 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.index.codes import (
+    Source,
     are_unit,
     as_bytes,
     fill,
     load_faiss,
     mapped_storage,
     prepare,
+    read_index,
     rescored,
     scalar_quantizer,
     scale_of,
@@ -80,14 +82,14 @@ def write_graph_file(path: Path, graph: Any, vectors: Vectors, plan: Plan) -> No
 class Graph:
     """An open graph over the vectors of a segment, float32 (n, dimension), mapped from disk."""
 
-    def __init__(self, path: Path, vectors: Vectors, plan: Plan):
+    def __init__(self, source: Source, vectors: Vectors, plan: Plan):
         faiss = load_faiss()
         self._faiss = faiss
         self._vectors = np.asarray(vectors)
         self._m = plan.m
         self._last: tuple[int, Any] = (0, None)
         skip = faiss.IO_FLAG_SKIP_STORAGE if plan.codes == "float32" else 0
-        self._graph = faiss.read_index(str(path), skip)
+        self._graph = read_index(source, skip)
         if skip:
             self._storage = mapped_storage(self._vectors, self._graph.metric_type == faiss.METRIC_L2)
             self._graph.storage = self._storage
@@ -114,8 +116,8 @@ class Graph:
         while self._m * STEPS * keep < among:
             found = self._walk(query, keep if allowed is not None else wanted, keep)
             if allowed is not None:
-                found = found[allowed[found]]
-            if len(found) >= wanted or (allowed is None and len(found) >= k):
+                found = found[allowed[found]][:wanted]  # they come out by distance
+            if len(found) == wanted or (allowed is None and len(found) >= k):
                 return rescored(self._vectors, query, found, k)
             keep = max(2 * keep, round(SLACK * wanted * keep / max(1, len(found))))
         return scan(self._vectors, query, k, allowed)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.codes import blocks, load_faiss, rescored, scan, threads
+from rag.index.codes import Source, blocks, load_faiss, read_index, rescored, scan, threads
 from rag.index.plan import Plan
 from rag.index.ranking import EMPTY
 from rag.index.vectors import Mask
@@ -120,12 +120,12 @@ def _transform(turn: Vectors) -> Any:
 class Lists:
     """Open inverted lists over the vectors of a segment, float32 (n, dimension), mapped from disk."""
 
-    def __init__(self, path: Path, vectors: Vectors, plan: Plan):
+    def __init__(self, source: Source, vectors: Vectors, plan: Plan):
         faiss = load_faiss()
         self._faiss = faiss
         self._vectors = np.asarray(vectors)
         self._refine = plan.refine
-        whole = faiss.read_index(str(path))
+        whole = read_index(source)
         self._whole = whole
         self._lists = faiss.downcast_index(whole.index)
         self._turn = faiss.vector_to_array(faiss.downcast_VectorTransform(whole.chain.at(0)).A).reshape(

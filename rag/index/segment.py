@@ -122,10 +122,8 @@ class Segment:
     def searcher(self) -> Searcher:
         """What finds the nearest of its vectors."""
         name = self._named(ANN)
-        path = self.folder / (name or ANN)
-        if name is not None:
-            self._files[name].data  # noqa: B018 - FAISS would not notice a damaged byte
-        return read(path, self.vectors, self.plan)
+        checked = self._files[name].data if name is not None else self.folder / ANN
+        return read(checked, self.vectors, self.plan)
 
     def _named(self, kind: str) -> str | None:
         """The name of the file of that kind, None where there is none."""

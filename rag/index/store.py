@@ -270,8 +270,8 @@ def _agree_on_settings(connection: apsw.Connection, wanted: Settings | None) -> 
                 write_meta(connection, "settings", known)
     settings = _read_settings(connection)
     # How much of a structure is looked at may have been tuned since.
-    efforts = {"ef_search": settings.ef_search, "nprobe": settings.nprobe}
-    if wanted is not None and replace(wanted, **efforts) != settings:
+    tuned = replace(wanted or settings, ef_search=settings.ef_search, nprobe=settings.nprobe)
+    if tuned != settings:
         raise IndexFormatError(
             f"the index was made with {settings}, and was opened with {wanted}; "
             "open it without settings, or make a new index"
