@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, TypeVar
 
-from rag.errors import IndexFailed, IndexNotFound, MissingExtra
+from rag.errors import IndexFailed, MissingExtra
 from rag.index.qdrant_address import Address
 from rag.index.qdrant_filter import Condition
+from rag.index.qdrant_retry import tried
 from rag.types import Settings, Vectors
 
 T = TypeVar("T")
 
 DENSE, SPARSE = "dense", "bm25"
-TRIES = 6
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 TIMEOUT_S = 60
 PAGE = 256
 """So many points go into a request, and come with an answer."""
@@ -29,7 +28,7 @@ PAGE = 256
 OLDEST_SERVER = (1, 19)
 """The first release that counts idf over the points that a filter names."""
 
-_PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+_OVERSAMPLING = 2.0
 _EXTRA = "a Qdrant index needs the package qdrant-client: pip install 'spanrag[qdrant]'"
 
 
@@ -109,7 +108,7 @@ class Remote:
         if vectors is not None:
             dimension, settings = vectors
             options = {
-                "vectors_config": {DENSE: models.VectorParams(size=dimension, distance=models.Distance.DOT)},
+                "vectors_config": {DENSE: self._dense_params(dimension, settings.codes)},
                 "sparse_vectors_config": {SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                 "hnsw_config": models.HnswConfigDiff(
                     m=settings.graph_m, ef_construct=settings.ef_construction
@@ -133,6 +132,17 @@ class Remote:
                     raise
         for key, schema in indexes.items():
             self.index(name, key, schema)
+
+    def _dense_params(self, dimension: int, codes: str) -> Any:
+        """With codes of int8 these are in memory and the vectors on disk, else the vectors are in memory."""
+        models = self._models
+        scalar = models.ScalarQuantizationConfig(type=models.ScalarType.INT8, always_ram=True)
+        return models.VectorParams(
+            size=dimension,
+            distance=models.Distance.DOT,
+            on_disk=codes == "int8",
+            quantization_config=models.ScalarQuantization(scalar=scalar) if codes == "int8" else None,
+        )
 
     def index(self, name: str, key: str, schema: Mapping[str, Any]) -> None:
         """Index a payload key; where it is, nothing happens."""
@@ -359,62 +369,22 @@ class Remote:
             "query": models.SparseVector(**query) if isinstance(query, Mapping) else query.tolist(),
             "using": SPARSE if sparse else DENSE,
             "filter": self._filter(where),
-            "params": models.SearchParams(hnsw_ef=ef_search, exact=exact, idf=idf),
+            "params": models.SearchParams(
+                hnsw_ef=ef_search, exact=exact, idf=idf, quantization=None if sparse else self._codes(exact)
+            ),
         }
+
+    def _codes(self, exact: bool) -> Any:
+        """Codes, where there are any, find twice as many as are wanted; the whole vectors say which."""
+        return self._models.QuantizationSearchParams(
+            ignore=exact, rescore=True, oversampling=None if exact else _OVERSAMPLING
+        )
 
     def _filter(self, where: Condition) -> Any:
         return self._models.Filter.model_validate(where)
 
     def _tried(self, wanted: str, call: Callable[[], T]) -> T:
-        """What `call` returns, which is made again where the network or a busy server is in the way.
-
-        Raises:
-            IndexNotFound: a collection is missing.
-            IndexFailed: the server refuses, or cannot be reached however often it is tried.
-        """
-        wait = FIRST_WAIT_S
-        for left in reversed(range(TRIES)):
-            try:
-                return call()
-            except Exception as error:
-                status = _status(error)
-                if status is None:
-                    raise
-                if status == 404:
-                    raise IndexNotFound(
-                        f"{self.address}: {error}; make the index again with create"
-                    ) from error
-                if status not in _PASSING:
-                    raise IndexFailed(
-                        f"{self.address} refused {wanted} ({_told(error)}); see its key, rights and limits"
-                    ) from error
-                if not left:
-                    raise IndexFailed(
-                        f"{self.address} was asked {wanted} {TRIES} times, and failed ({_told(error)}); see "
-                        "that Qdrant runs there and can be reached; nothing new became visible"
-                    ) from error
-            self._sleep(wait)
-            wait = min(2 * wait, LONGEST_WAIT_S)
-        raise AssertionError("unreachable")
-
-
-def _status(error: Exception) -> int | None:
-    """The HTTP status that an error of the client stands for, 503 where there was no answer, None if none."""
-    kind = type(error).__name__
-    if kind == "UnexpectedResponse":
-        return int(getattr(error, "status_code", None) or 503)
-    if kind in ("ResponseHandlingException", "ResourceExhaustedResponse"):
-        return 503
-    code = getattr(error, "code", None)
-    if not callable(code):
-        return None
-    passing = {"UNAVAILABLE", "DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED", "ABORTED"}
-    name = getattr(code(), "name", "")
-    return 503 if name in passing else 404 if name == "NOT_FOUND" else 400
-
-
-def _told(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
+        return tried(self.address, wanted, call, self._sleep)
 
 
 def _found(record: Any) -> Found:

@@ -19,6 +19,7 @@ _MODES = {
     models.UpdateMode.UPSERT: edge.UpdateMode.Upsert,
     models.UpdateMode.INSERT_ONLY: edge.UpdateMode.InsertOnly,
 }
+_CODES = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True)
 _INDEXES = {
     models.KeywordIndexParams: lambda p: edge.KeywordIndexParams(
         is_tenant=p.is_tenant, enable_hnsw=p.enable_hnsw
@@ -66,7 +67,12 @@ class EdgeClient:
             hnsw = edge.HnswIndexConfig(hnsw_config.m, hnsw_config.ef_construct, 10) if hnsw_config else None
             config = edge.EdgeConfig(
                 vectors={
-                    key: edge.EdgeVectorParams(params.size, edge.Distance.Dot)
+                    key: edge.EdgeVectorParams(
+                        params.size,
+                        edge.Distance.Dot,
+                        on_disk=params.on_disk,
+                        quantization_config=_CODES if params.quantization_config else None,
+                    )
                     for key, params in vectors_config.items()
                 },
                 sparse_vectors={
@@ -205,7 +211,11 @@ def _params(params: Any) -> Any:
     if params is None:
         return None
     idf = edge.IdfParams(_filter(params.idf.corpus)) if params.idf else None
-    return edge.SearchParams(hnsw_ef=params.hnsw_ef, exact=bool(params.exact), idf=idf)
+    codes = params.quantization
+    quantization = codes and edge.QuantizationSearchParams(codes.ignore, codes.rescore, codes.oversampling)
+    return edge.SearchParams(
+        hnsw_ef=params.hnsw_ef, exact=bool(params.exact), idf=idf, quantization=quantization
+    )
 
 
 def _filter(where: Any) -> Any:

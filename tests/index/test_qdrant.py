@@ -31,7 +31,8 @@ from rag.index.qdrant_address import Address
 from rag.index.qdrant_filter import all_of, compile_filter, facts, match, numbers
 from rag.index.qdrant_lease import Lease
 from rag.index.qdrant_points import FOREVER, MANIFEST
-from rag.index.qdrant_remote import TRIES, Point, Remote
+from rag.index.qdrant_remote import Point, Remote
+from rag.index.qdrant_retry import TRIES
 from rag.index.qdrant_sparse import average_length, chunk_vector, query_vector
 from rag.index.store import Store
 from rag.pipeline import Engine
