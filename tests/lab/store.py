@@ -11,9 +11,12 @@ from fakes import HashingEncoder, document
 from harness import check_consistent
 
 from lab.script import Disagreement, State
+from rag.index import plan
 from rag.pipeline import Engine
 from rag.repair import repair
 from rag.types import Settings
+
+plan.FEWEST_ROWS = 1  # so that the few rows here have every kind of file
 
 ENCODERS = (HashingEncoder(), HashingEncoder(32, "another"))
 MODES = ("lexical", "dense", "hybrid")
@@ -23,7 +26,7 @@ class Store:
     """An index; what `read` shows was compared with every table, segment and leg."""
 
     def __init__(self, folder: Path, *, create: bool):
-        settings = Settings(kind="hnsw") if create else None  # every segment has every kind of file
+        settings = Settings(kind="hnsw") if create else None
         self._engine = Engine(folder, encoder=ENCODERS[0], create=create, settings=settings)
         self._take_the_encoder_that_serves()
 
