@@ -4,7 +4,7 @@
 
 The index is kept in the folder and used again. Each figure of it is of a new process; "from disk" is
 after its files were dropped from the page cache. Text is drawn from 100,000 words by Zipf's law, and
-vectors are random, as nothing here hangs on what they say. Prints JSON.
+vectors are random, as nothing here hangs on what they say. Prints JSON: the median of the runs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -99,11 +100,29 @@ def build(folder: Path, chunks: int, kind: str) -> None:
     store.close()
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Seconds a call takes."""
-    started = time.perf_counter()
+@dataclass(frozen=True)
+class Taken:
+    """Seconds of the clock, and of the processor: on a machine that others use the first says less."""
+
+    wall: float
+    cpu: float
+
+    def __str__(self) -> str:
+        return f"{self.wall:.3f} ({self.cpu:.3f} CPU)"
+
+
+def timed(call: Callable[[], object]) -> Taken:
+    """What a call takes."""
+    started, busy = time.perf_counter(), time.process_time()
     call()
-    return round(time.perf_counter() - started, 4)
+    return Taken(time.perf_counter() - started, time.process_time() - busy)
+
+
+def median(taken: Sequence[Taken]) -> Taken:
+    """The median of each."""
+    return Taken(
+        statistics.median(each.wall for each in taken), statistics.median(each.cpu for each in taken)
+    )
 
 
 def opened(index: Path) -> Engine:
@@ -117,7 +136,7 @@ def new_text(seed: int) -> Document:
     return document(" ".join(vocabulary[at] for at in numbers) + f" {seed}", f"new{seed}")
 
 
-def first(index: Path, what: str) -> dict[str, float]:
+def first(index: Path, what: str) -> dict[str, Taken]:
     """What a new process takes for its first call of a kind, and for the next."""
     engine: Engine | None = None
 
@@ -137,13 +156,14 @@ def first(index: Path, what: str) -> dict[str, float]:
         for name, query in zip(("first query", "second query"), queries, strict=False):
             found[name] = timed(lambda query=query: engine.search(query, mode=what))
         later = [timed(lambda query=query: engine.search(query, mode=what)) for query in queries[2:]]
-        found["later queries, median"] = round(statistics.median(later), 4)
+        found["later queries, median"] = median(later)
     elif what == "add":
         seed = int.from_bytes(os.urandom(4))
-        found["first add"] = timed(lambda: engine.add(new_text(seed)))
-        later = [timed(lambda at=at: engine.add(new_text(seed + at))) for at in range(1, 21)]
-        found["later adds, median"] = round(statistics.median(later), 4)
-        found["later adds, longest"] = max(later)
+        texts = [new_text(seed + at) for at in range(21)]
+        found["first add"] = timed(lambda: engine.add(texts[0]))
+        later = [timed(lambda text=text: engine.add(text)) for text in texts[1:]]
+        found["later adds, median"] = median(later)
+        found["later adds, longest"] = max(later, key=lambda each: each.wall)
         ids = [each.id for each in engine.documents() if each.source.startswith("new")]
         found["first delete"] = timed(lambda: engine.delete(ids[0]))
         found["first query after a delete"] = timed(lambda: engine.search("t00050 t00700", mode="lexical"))
@@ -161,7 +181,7 @@ def drop(folder: Path) -> None:
             os.close(descriptor)
 
 
-def no_change(folder: Path, files: int) -> dict[str, float]:
+def no_change(folder: Path, files: int) -> dict[str, Taken]:
     """What `add` and `sync` of a folder take when nothing in it changed."""
     place, index = folder / f"files{files}", folder / f"index{files}"
     if not place.exists():
@@ -183,19 +203,19 @@ def no_change(folder: Path, files: int) -> dict[str, float]:
     return found
 
 
-def figures(index: Path, runs: int) -> Iterator[tuple[str, dict[str, list[float]]]]:
-    """Every figure of the large index, each as often as there are runs."""
+def figures(index: Path, runs: int) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every figure of the large index, the median of some runs."""
     for what in ("open", "lexical", "dense", "hybrid", "add"):
         for state in ("", " from disk"):
-            rows: dict[str, list[float]] = {}
+            rows: dict[str, list[Taken]] = {}
             for _ in range(runs):
                 if state:
                     drop(index)
                 command = [sys.executable, __file__, "--folder", str(index), "--only", what]
                 done = subprocess.run(command, check=True, capture_output=True, text=True)
                 for name, seconds in json.loads(done.stdout).items():
-                    rows.setdefault(name, []).append(seconds)
-            yield f"{what}{state}", rows
+                    rows.setdefault(name, []).append(Taken(*seconds))
+            yield f"{what}{state}", {name: str(median(taken)) for name, taken in rows.items()}
 
 
 def main() -> None:
@@ -208,13 +228,14 @@ def main() -> None:
     parser.add_argument("--only", help="measure one thing of the index at --folder, in this process")
     asked = parser.parse_args()
     if asked.only:
-        print(json.dumps(first(asked.folder, asked.only)))
+        print(json.dumps({name: astuple(taken) for name, taken in first(asked.folder, asked.only).items()}))
         return
     asked.folder.mkdir(parents=True, exist_ok=True)
     index = asked.folder / f"{asked.kind}{asked.chunks}"
     report: dict[str, object] = {}
     if asked.files:
-        report[f"{asked.files} files"] = no_change(asked.folder, asked.files)
+        files = no_change(asked.folder, asked.files)
+        report[f"{asked.files} files"] = {name: str(taken) for name, taken in files.items()}
     if asked.chunks:
         if not index.exists():
             build(index, asked.chunks, asked.kind)
