@@ -115,3 +115,43 @@ def _index(settings: DoorSettings) -> Finding:
     return Finding(
         "index", True, f"{settings.index}: {size}, commit {stats.commit}; every seal and count is right"
     )
+
+
+def mended(settings: DoorSettings) -> Iterator[Finding]:
+    """Mend the index first, and say what was done, and what could not be."""
+    from rag.index.encoder import resolve_encoder
+    from rag.repair import repair
+
+    try:
+        lines = repair(Path(settings.index), lambda: resolve_encoder(settings.encoder or None))
+    except (RagError, ImportError) as error:
+        yield Finding("repair", False, str(error))
+        return
+    for line in lines or ["nothing to mend"]:
+        yield Finding("repair", not line.startswith("not mended"), line)
+
+
+def look_for(settings: DoorSettings, document_id: str, tenant: str, original: Path | None) -> Finding:
+    """Look for a deleted document in every file, by its words too where `original` is its file.
+
+    Raises:
+        InputError: The original cannot be read.
+    """
+    from rag.ingestion.load import load
+    from rag.pipeline import Engine
+
+    text = load(original).text if original else None
+    try:
+        with Engine(settings.index, create=False) as engine:
+            found = engine.forgotten(document_id, tenant=tenant, original=text)
+    except RagError as error:
+        return Finding("forgotten", False, str(error))
+    if not found.gone:
+        return Finding("forgotten", False, "; ".join(found.left))
+    words = "nor any eight words of it" if original else "its words were not looked for: give its --original"
+    return Finding(
+        "forgotten",
+        True,
+        f"commit {found.deleted} deleted it, commit {found.wiped} wiped it; "
+        f"its id is in none of {found.files} files, {words}",
+    )

@@ -12,6 +12,9 @@ from typing import TypeAlias
 from rag.errors import InputError
 from rag.eval.bootstrap import Estimate
 from rag.eval.report import Evaluation
+from rag.index.quality import Quality
+from rag.index.tune import Tuned
+from rag.reembed import Reembedded
 from rag.sync import SyncReport
 from rag.types import AddReport, Answer, Citation, Document, Hit, LedgerEntry, Sentence, Stats
 
@@ -125,9 +128,24 @@ def whole_document_json(document: Document) -> Json:
     }
 
 
-def stats_json(stats: Stats) -> Json:
-    """The size of an index."""
-    return asdict(stats)
+def stats_json(stats: Stats, tenants: Sequence[str]) -> dict[str, object]:
+    """The size of an index, and whose documents it has."""
+    return asdict(stats) | {"tenants": list(tenants)}
+
+
+def quality_json(quality: Quality) -> Json:
+    """How well an index is searched, and each of its segments."""
+    return asdict(quality) | {"queries_per_second": round(quality.queries_per_second, 1)}
+
+
+def tuned_json(recall: float, tuned: Mapping[str, Tuned]) -> dict[str, object]:
+    """What was wanted, and for each kind of structure the least effort that finds it and the curve."""
+    return {"recall": recall, "tuned": {kind: asdict(each) for kind, each in tuned.items()}}
+
+
+def reembedded_json(encoder: str, found: Reembedded) -> Json:
+    """What a change to `encoder` did."""
+    return {"encoder": encoder} | asdict(found) | {"seconds": round(found.seconds, 3)}
 
 
 def evaluation_json(found: Evaluation, baseline: Mapping[str, float]) -> Json:

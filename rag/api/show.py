@@ -19,7 +19,10 @@ from rag.types import AddReport, Answer, Document, Hit, Stats
 
 if TYPE_CHECKING:
     from rag.eval.report import Evaluation
+    from rag.index.quality import Quality
+    from rag.index.tune import Tuned
     from rag.intake import Progress
+    from rag.reembed import Reembedded
     from rag.sync import SyncReport
 
 WIDEST = 92
@@ -137,8 +140,9 @@ class Screen:
                 (f"  ({near(document.source)})", "dim"),
             )
 
-    def stats(self, stats: Stats) -> None:
+    def stats(self, stats: Stats, tenants: Sequence[str]) -> None:
         """Print the size of an index."""
+        named = [tenant for tenant in tenants if tenant]
         self.pairs(
             {
                 "documents": f"{stats.documents:,}",
@@ -148,6 +152,52 @@ class Screen:
                 "commit": f"{stats.commit:,}",
                 "kind": stats.kind,
                 "encoder": stats.encoder or "none yet",
+            }
+            | ({"tenants": plain(", ".join(named))} if named else {})
+        )
+
+    def quality(self, found: Quality) -> None:
+        """Print how well an index is searched, and how each segment is, and why."""
+        self.pairs(
+            {
+                "recall@10": f"{found.recall:.3f} of exact search, {found.queries:,} queries",
+                "queries/s": f"{found.queries_per_second:,.0f}, without the encoder",
+                "memory": size(found.resident_bytes),
+            }
+        )
+        for each in found.segments:
+            dead = f", {each.rows - each.rows_live:,} deleted" if each.rows_live < each.rows else ""
+            self.line(
+                (f"segment {each.segment}  ", "dim"),
+                f"{each.rows:,} passages{dead}: {each.kind} over {each.codes}, {size(each.resident_bytes)}",
+                (f"  {each.reason}", "dim"),
+            )
+
+    def tuned(self, tuned: Mapping[str, Tuned]) -> None:
+        """Print the effort that is searched with from now on, and what each one measured found."""
+        if not tuned:
+            self.line("Every segment is scanned exactly: there is nothing to tune.")
+        for kind, each in tuned.items():
+            rows = [
+                [str(point.effort), f"{point.recall:.4f}", f"{point.queries_per_second:,.0f}"]
+                for point in each.curve
+            ]
+            self.line((f"{kind}: effort {each.effort}", "bold"))
+            self.table(["effort", "recall@10", "queries/s"], rows)
+            if not each.reached:
+                self.line(("none finds that much; the best is taken", "yellow"))
+
+    def reembedded(self, encoder: str, found: Reembedded) -> None:
+        """Print what a change of encoder did."""
+        shares = {"before": found.recall_before, "after": found.recall_after, "in common": found.overlap}
+        self.pairs(
+            {
+                "encoder": plain(encoder),
+                "passages": f"{found.chunks:,}, {found.chunks_embedded:,} embedded, {found.seconds:.1f} s",
+                "found by their first sentence": ", ".join(
+                    f"{share:.3f} {name}" for name, share in shares.items() if share is not None
+                )
+                + f" ({found.sampled:,} sampled)",
             }
         )
 

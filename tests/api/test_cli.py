@@ -5,13 +5,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from shell import as_json, process, rag
 
 from rag import __version__
-from rag.api.cli import app
 
 HIT = set("rank score chunk_id document_id source title page section start end text scores".split())
 CITATION = set("number document_id source title page section start end quote".split())
@@ -33,31 +31,12 @@ COMMANDS = [
     "verify",
     "doctor",
     "mcp",
+    "tune-index",
+    "reembed",
+    "rollback",
+    "backup",
+    "restore",
 ]
-
-
-def rag(*words: object) -> Result:
-    return CliRunner().invoke(app, [str(word) for word in words])
-
-
-def as_json(*words: object, exit_code: int = 0) -> dict[str, Any]:
-    result = rag(*words, "--json")
-    assert result.exit_code == exit_code, result.output
-    (line,) = result.stdout.splitlines()
-    value = json.loads(line)
-    assert isinstance(value, dict)
-    return value
-
-
-def process(*words: object, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "rag", *map(str, words)],
-        input=stdin,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-        timeout=120,
-    )
 
 
 def test_add_reports_every_file(tmp_path: Path, docs: Path) -> None:
@@ -319,3 +298,14 @@ def test_a_whole_trip_as_processes(own_index: Path) -> None:
     failed = process("search", "x", "--index", "nowhere")
     assert (failed.returncode, failed.stdout) == (2, "")
     assert "Traceback" not in failed.stderr
+
+
+def test_of_upkeep_too_nothing_but_json_is_on_standard_output(index: Path) -> None:
+    for words in (
+        ("backup", "copy", "--index", index),
+        ("restore", "copy", "new"),
+        ("stats", "--index", "new"),
+    ):
+        done = process(*words, "--json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert isinstance(json.loads(done.stdout), dict)
