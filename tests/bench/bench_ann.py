@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from time import process_time
 
+import hnswlib
 import numpy as np
 from real_vectors import load
 
@@ -29,7 +30,7 @@ from rag.types import Rows, Settings, Vectors
 
 K = 10
 TURN = 100
-EFFORTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 640, 1024)
+EFFORTS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 640, 1024, 1536)
 PROBES = (32, 64, 128, 192, 256, 384)
 CHURN_PARTS = 4
 
@@ -66,55 +67,52 @@ def speed_at(curve: Sequence[Point], recall: float) -> float:
     return 0.0
 
 
+def peer_graph(vectors: Vectors, m: int, ef: int, path: Path) -> hnswlib.Index:
+    """hnswlib's graph over `vectors`, built on one thread where `path` does not hold it yet."""
+    index = hnswlib.Index("ip", vectors.shape[1])
+    if path.exists():
+        index.load_index(str(path), len(vectors))
+    else:
+        index.init_index(len(vectors), ef_construction=ef, M=m)
+        index.add_items(vectors, num_threads=1)
+        index.save_index(str(path))
+    return index
+
+
 def hnsw(
-    vectors: Vectors, queries: Vectors, truth: Sequence[Rows], m: int, ef: int, codes: Sequence[str]
+    vectors: Vectors, queries: Vectors, truth: Sequence[Rows], plans: Sequence[Plan], folder: Path
 ) -> dict[str, list[Point]]:
-    """Build and search both graphs with the same m and ef_construction."""
-    import hnswlib
+    """Search hnswlib's graph and ours, all of the same m and ef_construction, and say how long each took."""
+    m, ef = plans[0].m, plans[0].ef_construction
+    before = process_time()
+    peer = peer_graph(vectors, m, ef, folder / f"hnswlib_{m}_{ef}")
+    seconds = {"hnswlib": process_time() - before}
 
-    def theirs(part: Vectors) -> hnswlib.Index:
-        index = hnswlib.Index("ip", part.shape[1])
-        index.init_index(len(part), ef_construction=ef, M=m)
-        index.set_num_threads(1)
-        index.add_items(part, num_threads=1)
-        return index
+    def peer_search(query: Vectors, effort: int) -> Rows:
+        peer.set_ef(effort)
+        return peer.knn_query(query, K, num_threads=1)[0][0]
 
-    plans = {f"rag {kind}": Plan("hnsw", kind, m=m, ef_construction=ef) for kind in codes}
-    with tempfile.TemporaryDirectory() as folder:
-
-        def ours(part: Vectors, name: str) -> Path:
-            path = Path(folder) / name.replace(" ", "_")
-            build(path, part, plans[name], thread_count=1)
-            return path
-
-        seconds: dict[str, float] = {}
-        print(f"m {m}, ef_construction {ef}, {len(vectors):,} rows; CPU seconds to build:")
-        searches: dict[str, Search] = {}
+    searches: dict[str, Search] = {"hnswlib": peer_search}
+    for plan in plans:
+        name = f"rag {plan.codes}"
+        path = folder / f"{plan.codes}_{m}_{ef}"
         before = process_time()
-        peer = theirs(vectors)
-        seconds["hnswlib"] = process_time() - before
-        for name, plan in plans.items():
-            before = process_time()
-            path = ours(vectors, name)
-            seconds[name] = process_time() - before
-            searcher = read(path, vectors, plan)
-            searches[name] = lambda query, effort, of=searcher: of.nearest(query, K, None, effort).rows
-            print(f"{name}: {searcher.resident_bytes / len(vectors):.0f} bytes a vector in memory")
-        for name, took in seconds.items():
-            print(f"{name:24} {took:7.1f} s  {seconds['hnswlib'] / took:.2f} x hnswlib", flush=True)
-
-        def peer_search(query: Vectors, effort: int) -> Rows:
-            peer.set_ef(effort)
-            return peer.knn_query(query, K, num_threads=1)[0][0]
-
-        curves = by_turns({"hnswlib": peer_search, **searches}, queries, truth, EFFORTS)
+        if not path.exists():
+            build(path, vectors, plan, thread_count=1)
+        seconds[name] = process_time() - before
+        searcher = read(path, vectors, plan)
+        searches[name] = lambda query, effort, of=searcher: of.nearest(query, K, None, effort).rows
+        print(f"{name}: {searcher.resident_bytes / len(vectors):.0f} bytes a vector in memory")
+    print(f"m {m}, ef_construction {ef}, {len(vectors):,} rows; CPU seconds to build (or to open, if kept):")
+    for name, took in seconds.items():
+        print(f"{name:24} {took:7.1f} s  {seconds['hnswlib'] / max(took, 1e-9):.2f} x hnswlib", flush=True)
+    curves = by_turns(searches, queries, truth, EFFORTS)
     for recall in (0.95, 0.99):
         peer_speed = speed_at(curves["hnswlib"], recall)
         for name, curve in curves.items():
             speed = speed_at(curve, recall)
-            print(
-                f"recall {recall}: {name:24} {speed:8,.0f}/s  {speed / max(peer_speed, 1e-9):.2f} x hnswlib"
-            )
+            ratio = speed / max(peer_speed, 1e-9)
+            print(f"recall {recall}: {name:24} {speed:8,.0f}/s  {ratio:.2f} x hnswlib")
     return curves
 
 
@@ -197,6 +195,7 @@ def main() -> None:
     parser.add_argument("--ef-construction", type=int, default=100)
     parser.add_argument("--codes", default="int8,float16,float32")
     parser.add_argument("--parts", default="hnsw,ivf,churn")
+    parser.add_argument("--keep", type=Path, help="a folder that keeps the graphs that are built")
     parser.add_argument("--svg", type=Path)
     asked = parser.parse_args()
     vectors, queries = load(asked.cache)
@@ -205,8 +204,12 @@ def main() -> None:
     curves: dict[str, list[Point]] = {}
     parts = asked.parts.split(",")
     if "hnsw" in parts:
-        codes = asked.codes.split(",")
-        curves |= hnsw(vectors, queries, truth, asked.m, asked.ef_construction, codes)
+        plans = [
+            Plan("hnsw", codes, m=asked.m, ef_construction=asked.ef_construction)
+            for codes in asked.codes.split(",")
+        ]
+        with tempfile.TemporaryDirectory() as scratch:
+            curves |= hnsw(vectors, queries, truth, plans, asked.keep or Path(scratch))
     if "ivf" in parts:
         curves |= ivf(vectors, queries, truth)
     if "churn" in parts:

@@ -19,9 +19,9 @@ from time import process_time
 from typing import Any
 
 import faiss
-import hnswlib
 import numpy as np
 import numpy.typing as npt
+from bench_ann import peer_graph
 from real_vectors import load
 
 from rag.index.ann import Searcher, build, effort_of, read
@@ -50,9 +50,9 @@ def masks(vectors: Vectors, share: float) -> dict[str, Mask]:
     return {"any rows": anywhere, "one topic": topic} if share < 1 else {"all rows": anywhere}
 
 
-def our_search(vectors: Vectors, folder: Path, name: str, plan: Plan) -> Searcher:
+def our_search(vectors: Vectors, folder: Path, plan: Plan) -> Searcher:
     """The searcher of a plan, built where the folder does not hold it."""
-    path = folder / name
+    path = folder / ("lists" if plan.kind == "ivf_pq" else f"{plan.codes}_{plan.m}_{plan.ef_construction}")
     if not path.exists():
         build(path, vectors, plan)
     return read(path, vectors, plan)
@@ -65,7 +65,7 @@ def our_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
         plan = choose_plan(
             len(vectors), vectors.shape[1], Settings(kind=kind, graph_m=16, ef_construction=100)
         )
-        searcher = our_search(vectors, folder, f"{kind}.faiss", plan)
+        searcher = our_search(vectors, folder, plan)
         for effort in efforts:
             searches[f"rag {kind} {effort}"] = lambda query, allowed, of=searcher, at=effort: (
                 of.nearest(query, K, None if allowed.all() else allowed, at).rows
@@ -77,7 +77,7 @@ def our_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
 def faiss_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
     """FAISS's graph over float32 with its selector of a bitmap."""
     plan = Plan("hnsw", "float32", m=SETTINGS.graph_m, ef_construction=SETTINGS.ef_construction)
-    graph = our_search(vectors, folder, "faiss.faiss", plan)._graph  # type: ignore[attr-defined]
+    graph = our_search(vectors, folder, plan)._graph  # type: ignore[attr-defined]
 
     def search(query: Vectors, allowed: Mask, effort: int) -> npt.NDArray[Any]:
         chosen = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
@@ -90,14 +90,8 @@ def faiss_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
 
 def hnswlib_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
     """hnswlib's graph with its filter, which calls back for every node."""
-    path = folder / "hnswlib.bin"
-    index = hnswlib.Index("ip", vectors.shape[1])
-    if path.exists():
-        index.load_index(str(path), len(vectors))
-    else:
-        index.init_index(len(vectors), ef_construction=SETTINGS.ef_construction, M=SETTINGS.graph_m)
-        index.add_items(vectors, num_threads=1)
-        index.save_index(str(path))
+    m, ef = SETTINGS.graph_m, SETTINGS.ef_construction
+    index = peer_graph(vectors, m, ef, folder / f"hnswlib_{m}_{ef}")
 
     lists: dict[int, list[bool]] = {}
 
