@@ -122,3 +122,13 @@ def test_generations_live_through_merges_and_compaction(
     engine.reembed(again)
     assert again.embedded == 9  # the passages that came since
     check_consistent(engine._store)
+
+
+def test_a_segment_of_which_nothing_lives_needs_no_vectors(open_engine: Open) -> None:
+    engine = open_engine(encoder=HashingEncoder(64))
+    engine.add(document("A ferry.", "a"))
+    engine.add(document("A crew.", "b"))
+    engine.delete(next(each.id for each in engine.documents() if each.source == "a"))
+    assert engine.reembed(HashingEncoder(32)).chunks_embedded == 1
+    check_consistent(engine._store)
+    assert [hit.source for hit in engine.search("crew", mode="dense")] == ["b"]

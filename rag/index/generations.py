@@ -66,19 +66,23 @@ class Generations:
         return [number for (number,) in query(self._desk.connection, wanted, (generation,))]
 
     def unembedded(self, generation: int, most: int) -> list[Passage]:
-        """Passages of one segment that have no vector of a generation, `most` of them at most."""
-        lacking = self.lacking(generation)
-        if not lacking:
-            return []
-        so_far = self._segments.vectors(lacking[0], generation)
-        rows = [
-            row
-            for (row,) in query(
-                self._desk.connection, "SELECT row FROM chunks WHERE segment = ? ORDER BY row", (lacking[0],)
-            )
-            if so_far is None or np.isnan(so_far[row, 0])
-        ]
-        return self.passages([(lacking[0], row) for row in rows[:most]])
+        """Passages of one segment that have no vector of a generation, `most` of them at most.
+
+        A segment of which nothing lives needs none, and is given zeros.
+        """
+        for segment in self.lacking(generation):
+            so_far = self._segments.vectors(segment, generation)
+            living = "SELECT row FROM chunks WHERE segment = ? ORDER BY row"
+            rows = [
+                row
+                for (row,) in query(self._desk.connection, living, (segment,))
+                if so_far is None or np.isnan(so_far[row, 0])
+            ]
+            if rows:
+                return self.passages([(segment, row) for row in rows[:most]])
+            dimension = self._segments.dimension(generation)
+            self.put(segment, generation, np.empty(0, np.int32), np.empty((0, dimension), np.float32))
+        return []
 
     def sample(self, count: int) -> list[Passage]:
         """About `count` passages, spread over the index, always the same ones of the same index."""

@@ -128,6 +128,12 @@ class SegmentWriter:
         (name,) = (name for name in seals if name.startswith(VECTORS))
         return np.asarray(SealedFile(self._desk.folder / folder / name, seals[name]).array, np.float32)
 
+    def dimension(self, generation: int) -> int:
+        """How many components the vectors of a generation have."""
+        wanted = "SELECT fingerprint FROM generations WHERE id = ?"
+        (text,) = one(self._desk.connection, wanted, (generation,))
+        return Fingerprint(**json.loads(text)).dimension
+
     def _flush_log(self) -> None:
         """Bring SQLite's log into the database and empty it."""
         busy, _, _ = one(self._desk.connection, "PRAGMA wal_checkpoint(TRUNCATE)")
@@ -167,10 +173,7 @@ class SegmentWriter:
             try:
                 vectors[generation] = self._merged_vectors([segment], generation, places)
             except IndexCorrupt:
-                wanted = "SELECT fingerprint FROM generations WHERE id = ?"
-                (text,) = one(self._desk.connection, wanted, (generation,))
-                dimension = Fingerprint(**json.loads(text)).dimension
-                vectors[generation] = np.full((len(places), dimension), np.nan, np.float32)
+                vectors[generation] = np.full((len(places), self.dimension(generation)), np.nan, np.float32)
         columns = Columns(numbers, lengths, title_lengths, postings) if places else None
         self._replace("repair", [segment], places, columns, vectors)
 
