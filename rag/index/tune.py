@@ -9,11 +9,15 @@ from time import perf_counter
 import numpy as np
 
 from rag.index.ann import Searcher
-from rag.index.vectors import Mask, exact_nearest
+from rag.index.ranking import best_rows
+from rag.index.vectors import Mask, exact_scores, near_best
 from rag.types import Rows, Vectors
 
 LEAST_EFFORT = 8
 MOST_EFFORT = 4096
+
+BLOCK = 64
+"""How many queries are compared with all vectors in one matrix product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,16 @@ class Tuned:
 
 def exact_rows(vectors: Vectors, queries: Vectors, k: int, allowed: Mask | None = None) -> list[Rows]:
     """For each of `queries` (m, dimension) the k rows that a scan of `vectors` (n, dimension) finds."""
-    return [exact_nearest(vectors, query, k, allowed).rows for query in queries]
+    found = []
+    for start in range(0, len(queries), BLOCK):
+        block = queries[start : start + BLOCK]
+        rough = block @ vectors.T
+        if allowed is not None:
+            rough[:, ~allowed] = -np.inf
+        for query, scores in zip(block, rough, strict=True):
+            rows = near_best(scores, k).astype(np.int32)
+            found.append(rows[best_rows(exact_scores(vectors, query, rows), k)])
+    return found
 
 
 def share_found(truth: Sequence[Rows], found: Sequence[Rows]) -> float:
