@@ -7,11 +7,12 @@ This is Lucene's form: always positive, and without the factor (k1 + 1), which
 is the same for all and changes no order. Lengths are exact. A term in the
 headings counts as `title_boost` terms of the body, in f and in |d|.
 
-A score is the float32 sum of the terms' parts in one order, of falling weight
-and then by the term, whoever asks and however rows are cut into segments. This
-is the order in which the best rows are searched, too: rare terms find rows,
-and a row is not followed through the long lists of the others once it cannot
-reach the k-th best.
+The fraction, a posting's impact, hangs on its shape alone (see `Postings`), so
+one of each shape is worked out. A score is the float32 sum of the terms' parts
+in one order, of falling weight and then by the term, whoever asks and however
+rows are cut into segments. This is the order in which the best rows are
+searched, too: rare terms find rows, and a row is not followed through the long
+lists of the others once it cannot reach the k-th best.
 
 Source: S. Robertson and H. Zaragoza, The Probabilistic Relevance Framework:
 BM25 and Beyond, FnTIR 3(4), 2009; C. Kamphuis, A. P. de Vries, L. Boytsov and
@@ -23,9 +24,11 @@ optimizations, IP&M 31(6), 1995 (MaxScore).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,48 +43,49 @@ Mask = npt.NDArray[np.bool_]
 _LOOKUP = 8
 """A row is looked up in a list of postings at the cost of so many of its postings, about."""
 
-_TINY = np.finfo(np.float32).tiny
 _ALL = np.ones(0, bool)
+_TINY = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The postings of one segment, and what of the score hangs on its rows: `norms`, of `length_norms`.
+    """The postings of a segment of so many rows, and the impact of each of their shapes, of `impacts`.
 
     `known` remembers where the postings of terms that were asked for stand. It may be handed on
     (`dataclasses.replace`) while the postings are the same.
     """
 
     postings: Postings
-    norms: Scores
-    title_boost: float = 1.0
+    impacts: Scores
+    rows: int
     known: dict[str, tuple[int, int]] = field(default_factory=dict, repr=False, compare=False)
 
     def lists(self, terms: Sequence[str]) -> list[tuple[int, int]]:
         """Where the postings of each term begin and end, `(0, 0)` where no row holds it."""
-        new = [term for term in terms if term not in self.known]
+        known = self.known
+        new = [term for term in terms if term not in known]
         if new:
             for term, place in zip(new, self.postings.places(new), strict=True):
                 if place >= 0:  # only such, or whoever asks for nonsense would fill the memory
                     here = self.postings.slice(place)
-                    self.known[term] = here.start, here.stop
-        return [self.known.get(term, (0, 0)) for term in terms]
+                    known[term] = here.start, here.stop
+        return [known.get(term, (0, 0)) for term in terms]
 
 
 def idf(rows_total: int, rows_with_term: int) -> float:
     """The weight of a term that `rows_with_term` of `rows_total` rows hold."""
-    return float(np.log1p((rows_total - rows_with_term + 0.5) / (rows_with_term + 0.5)))
+    return math.log1p((rows_total - rows_with_term + 0.5) / (rows_with_term + 0.5))
 
 
-def length_norms(
-    lengths: npt.NDArray[np.integer | np.floating], average: float, k1: float, b: float
-) -> Scores:
-    """The part of the score's denominator that hangs on a row alone: float32 (n,), above 0.
+def impacts(postings: Postings, average: float, k1: float, b: float, title_boost: float = 1.0) -> Scores:
+    """What a posting of each shape contributes for a weight of 1: float32 (s,), in 0..1.
 
-    `lengths` and their `average` count a term of the headings `title_boost` times.
+    `average` is that of the rows' lengths, in which a term of the headings counts `title_boost` times.
     """
-    norms = k1 * (1 - b + b * lengths / max(average, 1e-9))
-    return np.asarray(np.maximum(norms, _TINY), np.float32)
+    count, title_count, length, title_length = postings.shapes.T.astype(np.float64)
+    frequency = count + title_boost * title_count
+    norm = k1 * (1 - b + b * (length + title_boost * title_length) / max(average, 1e-9))
+    return np.asarray(frequency / np.maximum(frequency + norm, _TINY), np.float32)
 
 
 def count_rows(part: Part, terms: Sequence[str], live: Mask | None = None) -> list[int]:
@@ -117,15 +121,15 @@ def top_rows(
     best = EMPTY.scores
     ordered = _in_order(weights)
     masks = allowed if allowed is not None else [None] * len(parts)
-    for at in sorted(range(len(parts)), key=lambda at: -len(parts[at].norms)) if k > 0 else ():
+    for at in sorted(range(len(parts)), key=lambda at: -parts[at].rows) if k > 0 else ():
         lists = _lists(parts[at], ordered)
         least = best[-1] if len(best) == k else np.float32(0)
         if lists.reaches(0, least):
-            found[at] = (
-                _top(lists, k, masks[at], least)
-                if kernel is None
-                else _top_compiled(lists, k, masks[at], least, kernel)
-            )
+            wanted = min(k, parts[at].rows)
+            if kernel is None:
+                found[at] = _top(lists, wanted, masks[at], least)
+            else:
+                found[at] = _top_compiled(kernel, lists, wanted, masks[at], least)
             if len(parts) > 1:
                 best = np.sort(np.concatenate([best, found[at].scores]))[::-1][:k]
     return found
@@ -135,9 +139,9 @@ def scores_of(part: Part, weights: Mapping[str, float], rows: Rows) -> Scores:
     """The score of each of `rows`, the same to the last bit as in `top_rows`; 0 where no term is in one."""
     scores = np.zeros(len(rows), np.float32)
     lists = _lists(part, _in_order(weights))
-    for at in range(len(lists.weights)):
+    for at in range(len(lists)):
         inside, here = _found(lists.rows(at), rows)
-        scores[inside] += lists.addends(at, rows[inside], here)
+        scores[inside] += lists.addends(at, here)
     return scores
 
 
@@ -175,24 +179,17 @@ class _Lists:
         """The rows of the at-th list."""
         return self.part.postings.rows[self.begins[at] : self.ends[at]]
 
-    def addends(self, at: int, rows: Rows, here: npt.NDArray[np.int64] | slice) -> Scores:
-        """What the at-th term adds to the scores of `rows`, which stand `here` in its list."""
-        postings = self.part.postings
-        listed = slice(self.begins[at], self.ends[at])
-        frequency = postings.counts[listed][here].astype(np.float32)
-        frequency += np.float32(self.part.title_boost) * postings.title_counts[listed][here]
-        norms = self.part.norms[rows]
-        norms += frequency
-        frequency *= self.weights[at]
-        frequency /= norms
-        return frequency
+    def addends(self, at: int, here: npt.NDArray[np.int64] | slice) -> Scores:
+        """What the at-th term adds to the scores of the rows that stand `here` in its list."""
+        shapes = self.part.postings.shape_of[self.begins[at] : self.ends[at]][here]
+        return np.asarray(self.part.impacts[shapes] * self.weights[at])
 
 
 def _lists(part: Part, ordered: Sequence[tuple[str, float]]) -> _Lists:
     lists = part.lists([term for term, _ in ordered])
     held = [(*each, weight) for each, (_, weight) in zip(lists, ordered, strict=True) if each[1]]
     begins, ends, weights = zip(*held, strict=True) if held else ((), (), ())
-    # f / (f + norm) is at most 1. Each of 3 operations a term, and 3 more, rounds by 2**-24 of its result.
+    # An impact is at most 1. A weight, a product and a sum a term, and 3 more, round by 2**-24 of the result.
     rounding = sum(weights) * (3 * len(weights) + 3) * 2.0**-23
     most = [rest + rounding for rest in accumulate(reversed(weights))]
     return _Lists(
@@ -214,7 +211,7 @@ def _found(listed: Rows, rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray
 
 def _top(lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Ranking:
     """The k best rows of one part that have a score of `least` or more."""
-    scores = np.zeros(len(lists.part.norms), np.float32)
+    scores = np.zeros(lists.part.rows, np.float32)
     found: list[Rows] = []
     rows: Rows | None = None  # the only ones that may be among the best; None as long as any may
     for at in range(len(lists)):
@@ -225,9 +222,9 @@ def _top(lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Rank
         listed = lists.rows(at)
         if rows is not None and _LOOKUP * len(rows) < len(listed):
             inside, here = _found(listed, rows)
-            scores[rows[inside]] += lists.addends(at, rows[inside], here)
+            scores[rows[inside]] += lists.addends(at, here)
         else:
-            scores[listed] += lists.addends(at, listed, slice(None))
+            scores[listed] += lists.addends(at, slice(None))
             found.append(listed)
         some = rows if rows is not None else listed if allowed is None else listed[allowed[listed]]
         if k <= len(some):
@@ -249,24 +246,32 @@ def _reaching(scores: Scores, found: Sequence[Rows], least: np.float32, allowed:
     return rows if allowed is None else rows[allowed[rows]]
 
 
-def _top_compiled(lists: _Lists, k: int, allowed: Mask | None, least: np.float32, kernel: Kernel) -> Ranking:
+def _top_compiled(kernel: Kernel, lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Ranking:
     """The same as `_top`, by compiled code."""
-    postings = lists.part.postings
-    rows, scores = np.empty(k, np.int32), np.empty(k, np.float32)
-    size = kernel(
-        np.asarray(postings.rows),
-        np.asarray(postings.counts),
-        np.asarray(postings.title_counts),
-        np.asarray(lists.part.norms),
+    part = lists.part
+    keys = kernel(
+        _fixed(part.postings.rows),
+        _fixed(part.postings.shape_of),
+        _fixed(part.impacts),
+        part.rows,
         lists.begins,
         lists.ends,
         lists.weights,
         lists.remaining,
-        np.float32(lists.part.title_boost),
-        _ALL if allowed is None else allowed,
+        _fixed(_ALL if allowed is None else allowed),
         least,
-        rows,
-        scores,
+        k,
     )
-    order = np.lexsort((rows[:size], -scores[:size]))
-    return Ranking(rows[order], scores[order])
+    keys.sort()
+    keys = keys[:k]
+    rows = (keys & np.uint64(0xFFFFFFFF)).astype(np.int32)
+    return Ranking(rows, (~(keys >> np.uint64(32)).astype(np.uint32)).view(np.float32))
+
+
+def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same values read-only, so that code is compiled for one kind of array: arrays on disk are such."""
+    fixed = np.asarray(array)
+    if fixed.flags.writeable:
+        fixed = fixed.view()
+        fixed.flags.writeable = False
+    return fixed

@@ -1,8 +1,8 @@
 """The search for the best rows by BM25 as compiled code, where numba is installed.
 
 Rows are gone through in windows that fit a cache. In each, the lists that can lift a row to the
-k-th best score so far are added up row by row; the rows they find are then looked up in the other
-lists, as long as they can still reach it. Sums are in the order of the lists, as without numba.
+k-th best score so far are added up row by row; the rows that they find are then followed into the
+other lists for as long as they can still reach it. Sums are in the order of the lists, as without numba.
 
 Source: H. Turtle and J. Flood, Query evaluation: strategies and optimizations, IP&M 31(6), 1995
 (MaxScore); the windows are those of Apache Lucene's MaxScoreBulkScorer.
@@ -12,35 +12,48 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
+from rag.types import Rows, Scores
+
 _WINDOW = 4096
-"""Rows; their scores and norms are 32 KiB."""
+"""Rows. Their scores and the list of those found are 32 KiB."""
+
+_LOOKUP = 32
+"""A row is looked up in the postings of a window at the cost of so many of them, about."""
+
+_TINY = np.finfo(np.float32).tiny
+_ONES = np.uint32(0xFFFFFFFF)
+_HALF = np.uint64(32)
+
+# Numbers without a sign index an array without the question whether they count from its end.
+_at = np.uint64
 
 
 class Kernel(Protocol):
-    """Fills `best_rows` and `best_scores` (k,), in no order, and returns how many it found."""
+    """Finds rows of one part, the k best that have a score of `least` or more among them."""
 
     def __call__(
         self,
-        rows: npt.NDArray[np.int32],
-        counts: npt.NDArray[np.unsignedinteger[Any]],
-        title_counts: npt.NDArray[np.unsignedinteger[Any]],
-        norms: npt.NDArray[np.float32],
+        rows: Rows,
+        shape_of: npt.NDArray[np.unsignedinteger[Any]],
+        impacts: Scores,
+        total: int,
         begins: npt.NDArray[np.int64],
         ends: npt.NDArray[np.int64],
-        weights: npt.NDArray[np.float32],
+        weights: Scores,
         remaining: npt.NDArray[np.float64],
-        title_boost: np.float32,
         allowed: npt.NDArray[np.bool_],
         least: np.float32,
-        best_rows: npt.NDArray[np.int32],
-        best_scores: npt.NDArray[np.float32],
-    ) -> int:
-        """Search one part."""
+        k: int,
+    ) -> npt.NDArray[np.uint64]:
+        """Return a number for each row found: the inverted bits of its score above those of the row.
+
+        They are in no order; the lowest k, sorted, are the best rows. `allowed` of no length allows all.
+        """
         ...
 
 
@@ -48,145 +61,154 @@ class Kernel(Protocol):
 def load_kernel() -> Kernel | None:
     """The compiled search, None where numba is not installed.
 
-    The first call of all takes a few seconds, and the first of a process one, so it
+    It takes a second to load, and some more where it was never compiled before, so it
     is for who searches often.
     """
     if find_spec("numba") is None:
         return None
     from numba import njit
 
-    compile_ = njit(cache=True, nogil=True, error_model="numpy", boundscheck=False)
-    return compile_(_search)
+    options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
+    try:
+        return cast("Kernel", njit(cache=True, **options)(_search))
+    except RuntimeError:  # there is no folder to keep it in
+        return cast("Kernel", njit(**options)(_search))
 
 
 def _search(
-    rows,
-    counts,
-    title_counts,
-    norms,
-    begins,
-    ends,
-    weights,
-    remaining,
-    title_boost,
-    allowed,
-    least,
-    best_rows,
-    best_scores,
-):
-    k = len(best_rows)
-    lists = len(begins)
-    total = len(norms)
+    rows: Any,
+    shape_of: Any,
+    impacts: Any,
+    total: Any,
+    begins: Any,
+    ends: Any,
+    weights: Any,
+    remaining: Any,
+    allowed: Any,
+    least: Any,
+    k: Any,
+) -> Any:
+    def seek(low: Any, end: Any, row: Any) -> Any:
+        """The first of `low:end` that is `row` or above it, near `low`."""
+        high, step = low, 1
+        while high < end and rows[_at(high)] < row:
+            low = high + 1
+            high += step
+            step *= 2
+        high = min(high, end)
+        while low < high:
+            middle = (low + high) >> 1
+            if rows[_at(middle)] < row:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+    lists, masked = len(begins), len(allowed) > 0
     scores = np.zeros(_WINDOW, np.float32)
-    touched = np.empty(_WINDOW + 1, np.int32)
-    cursors = begins.copy()
-    masked = len(allowed) > 0
+    bits = scores.view(np.uint32)
+    found = np.empty(_WINDOW + 1, np.uint32)  # in the window: they alone have a score
+    full = 2 * k
+    best = np.empty(full + _WINDOW + 1, np.uint64)
     size = 0
+    last = np.empty(1, np.uint32)
+    cursors = begins.copy()
+    in_window = (ends - begins) * _WINDOW // total
+    missing = remaining.copy()
     leading = lists
     while True:
+        # The lists from `leading` on together do not reach the k-th best.
         while leading > 0 and remaining[leading - 1] < least:
             leading -= 1
         first = total
         for at in range(leading):
             if cursors[at] < ends[at]:
-                first = min(first, rows[cursors[at]])
+                first = min(first, rows[_at(cursors[at])])
         if first == total:
-            return size
-        base = first - first % _WINDOW
-        stop = base + _WINDOW
-        count = 0
-        for at in range(leading):
-            weight = weights[at]
-            cursor = cursors[at]
-            end = ends[at]
+            return best[:size]
+        start = first - first % _WINDOW
+        stop = start + _WINDOW
+        # Nor do, in this window, those from `adding` on: some have no row here.
+        adding, reach = leading, remaining[leading]
+        for at in range(leading - 1, -1, -1):
+            if cursors[at] < ends[at] and rows[_at(cursors[at])] < stop:
+                reach += remaining[at] - remaining[at + 1]
+            missing[at] = reach
+            if reach < least and adding == at + 1:
+                adding = at
+
+        count = _at(0)
+        for at in range(adding):
+            weight, cursor, end = weights[at], _at(cursors[at]), _at(ends[at])
             while cursor < end:
                 row = rows[cursor]
                 if row >= stop:
                     break
-                local = row - base
-                frequency = np.float32(counts[cursor]) + title_boost * np.float32(title_counts[cursor])
+                local = np.uint32(row - start)
                 score = scores[local]
-                touched[count] = local
-                count += score == 0
-                scores[local] = score + weight * frequency / (frequency + norms[row])
-                cursor += 1
+                found[count] = local
+                count += _at(score == 0)
+                scores[local] = score + weight * impacts[shape_of[cursor]]
+                cursor += _at(1)
             cursors[at] = cursor
-        for spot in range(count):
-            local = touched[spot]
-            row = base + local
-            score = scores[local]
-            scores[local] = 0
-            if score <= 0 or (masked and not allowed[row]):
-                continue
-            for at in range(leading, lists):
-                if score + remaining[at] < least:
-                    score = np.float32(-1)
-                    break
-                # Gallop
-                low = cursors[at]
-                end = ends[at]
-                step = 1
-                if low < end and rows[low] < base:
-                    while low + step < end and rows[low + step] < base:
-                        low += step
-                        step *= 2
-                    high = min(low + step, end)
-                    low += 1
-                    while low < high:
-                        middle = (low + high) // 2
-                        if rows[middle] < base:
-                            low = middle + 1
-                        else:
-                            high = middle
-                    cursors[at] = low
-                high = min(end, low + (row - base) + 1)
-                while low < high:
-                    middle = (low + high) // 2
-                    if rows[middle] < row:
-                        low = middle + 1
-                    else:
-                        high = middle
-                if low < end and rows[low] == row:
-                    frequency = np.float32(counts[low]) + title_boost * np.float32(title_counts[low])
-                    score += weights[at] * frequency / (frequency + norms[row])
-            if score < least or score <= 0:
-                continue
-            # heap
-            if size < k:
-                spot2 = size
-                size += 1
-                while spot2 > 0:
-                    parent = (spot2 - 1) >> 1
-                    if best_scores[parent] > score or (
-                        best_scores[parent] == score and best_rows[parent] < row
-                    ):
-                        best_scores[spot2] = best_scores[parent]
-                        best_rows[spot2] = best_rows[parent]
-                        spot2 = parent
-                    else:
-                        break
-                best_scores[spot2] = score
-                best_rows[spot2] = row
+        if masked:
+            kept = _at(0)
+            for each in range(count):
+                local = found[_at(each)]
+                keep = allowed[start + local]
+                found[kept] = local
+                kept += _at(keep)
+                scores[local] *= np.float32(keep)
+            count = kept
+
+        for at in range(adding, lists):
+            needed = np.float32(least - missing[at])
+            kept = _at(0)
+            for each in range(count):
+                local = found[_at(each)]
+                score = scores[local]
+                keep = score >= needed
+                found[kept] = local
+                kept += _at(keep)
+                scores[local] = score * np.float32(keep)
+            count = kept
+            if count == _at(0):
+                break
+            weight = weights[at]
+            low = seek(cursors[at], ends[at], start)
+            if np.int64(count) * _LOOKUP < in_window[at]:
+                high = seek(low, ends[at], stop)
+                for each in range(count):
+                    local = found[_at(each)]
+                    here = seek(low, high, start + local)
+                    if here < high and rows[_at(here)] == start + local:
+                        scores[local] += weight * impacts[shape_of[_at(here)]]
+                cursors[at] = high
             else:
-                if score < best_scores[0] or (score == best_scores[0] and row > best_rows[0]):
-                    continue
-                spot2 = 0
-                child = 1
-                while child < k:
-                    right = child + 1
-                    if right < k and (
-                        best_scores[right] < best_scores[child]
-                        or (best_scores[right] == best_scores[child] and best_rows[right] > best_rows[child])
-                    ):
-                        child = right
-                    if best_scores[child] < score or (best_scores[child] == score and best_rows[child] > row):
-                        best_scores[spot2] = best_scores[child]
-                        best_rows[spot2] = best_rows[child]
-                        spot2 = child
-                        child = 2 * spot2 + 1
-                    else:
+                cursor, end = _at(low), _at(ends[at])
+                while cursor < end:
+                    row = rows[cursor]
+                    if row >= stop:
                         break
-                best_scores[spot2] = score
-                best_rows[spot2] = row
-            if size == k:
-                least = max(least, best_scores[0])
+                    local = np.uint32(row - start)
+                    score = scores[local]
+                    if score != 0:
+                        scores[local] = score + weight * impacts[shape_of[cursor]]
+                    cursor += _at(1)
+                cursors[at] = cursor
+        for at in range(adding, leading):
+            cursors[at] = seek(cursors[at], ends[at], stop)
+
+        least_shown = max(least, _TINY)
+        filled = _at(size)
+        for each in range(count):
+            local = found[_at(each)]
+            best[filled] = (_at(_ONES - bits[local]) << _HALF) | _at(start + local)
+            filled += _at(scores[local] >= least_shown)
+            scores[local] = 0
+        size = np.int64(filled)
+        if size >= full and size > k:
+            best[:k] = np.partition(best[:size], k - 1)[:k]
+            size = k
+            last[0] = _ONES - np.uint32(best[k - 1] >> _HALF)
+            least = max(least, last.view(np.float32)[0])

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.index.analyzer import analyzer
-from rag.index.bm25 import Part, count_rows, idf, length_norms
+from rag.index.bm25 import Part, count_rows, idf, impacts
 from rag.index.bm25_kernel import Kernel, load_kernel
 from rag.index.positions import rows_with_phrase
 from rag.index.query import conditions, parse_query
@@ -42,8 +42,8 @@ class Lexicon:
         average = total / max(1, self._rows)
         k1, b = self._settings.k1, self._settings.b
         return tuple(
-            Part(segment.postings, length_norms(each, average, k1, b), boost)
-            for segment, each in zip(self._segments, lengths, strict=True)
+            Part(segment.postings, impacts(segment.postings, average, k1, b, boost), len(segment))
+            for segment in self._segments
         )
 
     @cached_property

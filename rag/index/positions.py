@@ -54,8 +54,8 @@ def _spots(postings: Postings, place: int, rows: Rows, width: int) -> Sorted:
     The at-th of `rows` has those from `2 * at * width` on: for its body, then for its headings.
     """
     here = postings.slice(place)
-    body = postings.counts[here].astype(np.int64)
-    sizes = body + postings.title_counts[here]
+    counts = postings.shapes[:, :2].astype(np.int64)[postings.shape_of[here]]
+    body, sizes = counts[:, 0], counts.sum(axis=1)
     starts = postings.position_starts[place] + np.cumsum(sizes) - sizes
     at = np.searchsorted(postings.rows[here], rows)
     body, sizes, starts = body[at], sizes[at], starts[at]

@@ -7,12 +7,13 @@ that a phrase can be found, but not across the two fields.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,8 @@ Integers = npt.NDArray[np.int64]
 _HEAD_BYTES = 8
 _BATCH = 2**21
 """The positions of so many postings are moved at a time in a merge, for the memory's sake."""
+_MOST_FLAGS = 2**24
+"""Numbers up to this are told apart by a flag for each, in the place of sorting them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +36,12 @@ class Postings:
 
     Terms are in the order of their UTF-8 bytes; the i-th is `terms[term_starts[i]:term_starts[i + 1]]`,
     and its first eight bytes are the big-endian number `heads[i]`. Its postings stand in `rows`
-    int32, `counts` (in the body) and `title_counts` (in the headings; both unsigned, of one dtype)
-    from `starts[i]` to `starts[i + 1]`, rows rising. Its places stand in `positions` (unsigned) from
-    `position_starts[i]` on: for each of its postings in turn as many as its two counts say, those in
-    the body first, rising; in each field they count from 0, and removed words count too.
+    int32 and `shape_of` (unsigned) from `starts[i]` to `starts[i + 1]`, rows rising. All that a score
+    asks of a posting is its shape, of which there are few: `shapes` int32 (s, 4) are, sorted, the term's
+    count in the body and in the headings, and the length of the row's body and headings in terms.
+    The term's places stand in `positions` (unsigned) from `position_starts[i]` on: for each of its
+    postings in turn as many as its two counts say, those in the body first, rising; in each field
+    they count from 0, and removed words count too.
     """
 
     terms: npt.NDArray[np.uint8]
@@ -44,8 +49,8 @@ class Postings:
     heads: npt.NDArray[np.uint64]
     starts: Integers
     rows: Rows
-    counts: Counts
-    title_counts: Counts
+    shape_of: Counts
+    shapes: npt.NDArray[np.int32]
     position_starts: Integers
     positions: Counts
 
@@ -83,6 +88,16 @@ class Postings:
         """The rows that hold `term` in either field, rising; none where no row does."""
         (place,) = self.places([term])
         return self.rows[self.slice(place)] if place >= 0 else self.rows[:0]
+
+    @property
+    def counts(self) -> npt.NDArray[np.int32]:
+        """How often each posting's term stands in the body of its row."""
+        return np.asarray(self.shapes[self.shape_of, 0])
+
+    @property
+    def title_counts(self) -> npt.NDArray[np.int32]:
+        """How often each posting's term stands in the headings of its row."""
+        return np.asarray(self.shapes[self.shape_of, 1])
 
     def slice(self, place: int) -> slice:
         """Where the postings of the term at `place` stand."""
@@ -127,12 +142,16 @@ def count_terms(
     first = np.flatnonzero(_changes(term_of) | _changes(row_of))
     together = np.diff(first, append=len(order))
     title_counts = np.add.reduceat(in_headings, first) if len(first) else first
+    row_of = row_of[first]
+    counted = _distinct([together - title_counts, title_counts])
+    sized = _distinct([lengths[0::2], lengths[1::2]])
+    both = _distinct([counted.of, sized.of[row_of]])
     postings = _postings(
         [vocabulary[at] for at in by_bytes],
         np.bincount(term_of[first], minlength=len(vocabulary)),
-        row_of[first].astype(np.int32),
-        together - title_counts,
-        title_counts,
+        row_of.astype(np.int32),
+        both.of,
+        np.hstack([counted.values[both.values[:, 0]], sized.values[both.values[:, 1]]]),
         position,
     )
     return postings, lengths[0::2], lengths[1::2]
@@ -147,56 +166,87 @@ def merge_postings(parts: Sequence[tuple[Postings, npt.NDArray[np.int32]]]) -> P
     vocabulary = sorted(set().union(*spellings))
     number_of = dict(zip(vocabulary, range(len(vocabulary)), strict=True))
     keys, starts = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    bodies, titles = [np.empty(0, np.uint32)], [np.empty(0, np.uint32)]
+    shapes_of, shapes = [np.empty(0, np.int64)], [np.empty((0, 4), np.int32)]
     places: list[Counts] = [np.empty(0, np.uint8)]
-    moved, width = 0, 1 + max((int(new_row.max(initial=0)) for _, new_row in parts), default=0)
+    moved, met, width = 0, 0, 1 + max((int(new_row.max(initial=0)) for _, new_row in parts), default=0)
     for (postings, new_row), known in zip(parts, spellings, strict=True):
         numbers = np.fromiter(map(number_of.__getitem__, known), np.int64, len(known))
         rows = new_row[postings.rows]
         kept = np.flatnonzero(rows >= 0)
-        body, title = postings.counts.astype(np.uint32), postings.title_counts.astype(np.uint32)
-        ends = np.cumsum(body + title, dtype=np.int64)
+        sizes = postings.shapes[:, :2].sum(axis=1, dtype=np.int64)[postings.shape_of]
         keys.append(np.repeat(numbers, np.diff(postings.starts))[kept] * width + rows[kept])
-        starts.append((ends - body - title)[kept] + moved)
-        bodies.append(body[kept])
-        titles.append(title[kept])
+        starts.append((np.cumsum(sizes) - sizes)[kept] + moved)
+        shapes_of.append(postings.shape_of[kept] + np.int64(met))
+        shapes.append(postings.shapes)
         places.append(np.asarray(postings.positions))
         moved += len(postings.positions)
+        met += len(postings.shapes)
     key = np.concatenate(keys)
     order = np.argsort(key, kind="stable")  # of risen runs, which a stable sort merges
     term_of, row_of = np.divmod(key[order], width)
-    counts, title_counts = np.concatenate(bodies)[order], np.concatenate(titles)[order]
-    positions = _gathered(np.concatenate(places), np.concatenate(starts)[order], counts + title_counts)
+    distinct, same = np.unique(np.concatenate(shapes), axis=0, return_inverse=True)
+    shape_of = same[np.concatenate(shapes_of)[order]]
+    sizes = distinct[:, :2].sum(axis=1, dtype=np.int64)[shape_of]
+    positions = _gathered(np.concatenate(places), np.concatenate(starts)[order], sizes)
+    used = _distinct([shape_of])
     holding = np.bincount(term_of, minlength=len(vocabulary))
     occurring = np.flatnonzero(holding)
-    vocabulary = [vocabulary[at] for at in occurring]
-    return _postings(vocabulary, holding[occurring], row_of.astype(np.int32), counts, title_counts, positions)
+    return _postings(
+        [vocabulary[at] for at in occurring],
+        holding[occurring],
+        row_of.astype(np.int32),
+        used.of,
+        distinct[used.values[:, 0]],
+        positions,
+    )
 
 
 def _postings(
     vocabulary: Sequence[bytes],
     holding: Integers,
     rows: Rows,
-    counts: npt.NDArray[Any],
-    title_counts: npt.NDArray[Any],
+    shape_of: Integers,
+    shapes: npt.NDArray[np.int32],
     positions: npt.NDArray[Any],
 ) -> Postings:
     """Postings in order of terms and rows, of which the i-th term of `vocabulary` has `holding[i]`."""
     starts = np.concatenate([[0], np.cumsum(holding)]).astype(np.int64)
-    position_ends = np.concatenate([[0], np.cumsum(counts + title_counts, dtype=np.int64)])
+    sizes = shapes[:, :2].sum(axis=1, dtype=np.int64)[shape_of]
     heads = b"".join(term[:_HEAD_BYTES].ljust(_HEAD_BYTES, b"\0") for term in vocabulary)
-    kind = max(_narrowest(counts), _narrowest(title_counts))
     return Postings(
         terms=np.frombuffer(b"".join(vocabulary), np.uint8),
         term_starts=np.cumsum([0, *map(len, vocabulary)], dtype=np.int64),
         heads=np.frombuffer(heads, ">u8").astype(np.uint64),
         starts=starts,
         rows=rows,
-        counts=counts.astype(kind),
-        title_counts=title_counts.astype(kind),
-        position_starts=position_ends[starts],
+        # Never narrower, so that code is compiled for two kinds of postings and not for more.
+        shape_of=shape_of.astype(max(_narrowest(shape_of), np.dtype(np.uint16))),
+        shapes=shapes.astype(np.int32, copy=False),
+        position_starts=np.concatenate([[0], np.cumsum(sizes)])[starts],
         positions=positions.astype(_narrowest(positions), copy=False),
     )
+
+
+class _Distinct(NamedTuple):
+    """The distinct tuples of numbers, sorted, and for each of all tuples which of these it is."""
+
+    values: npt.NDArray[np.int64]
+    of: Integers
+
+
+def _distinct(columns: Sequence[npt.NDArray[Any]]) -> _Distinct:
+    """Tell apart tuples of numbers of 0 or more, given by column, of which two are at most."""
+    widths = [int(column.max(initial=0)) + 1 for column in columns]
+    key = columns[0].astype(np.int64)
+    for column, width in zip(columns[1:], widths[1:], strict=True):
+        key = key * width + column
+    if math.prod(widths) <= _MOST_FLAGS:
+        used = np.zeros(math.prod(widths), bool)
+        used[key] = True
+        found, of = np.flatnonzero(used), (np.cumsum(used) - 1)[key]
+    else:
+        found, of = np.unique(key, return_inverse=True)
+    return _Distinct(np.stack(np.unravel_index(found, widths), axis=1), of)
 
 
 def _narrowest(values: npt.NDArray[Any]) -> np.dtype[Any]:
@@ -217,7 +267,7 @@ def _spellings(postings: Postings) -> Iterator[bytes]:
     return (text[start:end] for start, end in pairwise(postings.term_starts.tolist()))
 
 
-def _gathered(values: Counts, starts: Integers, sizes: npt.NDArray[np.uint32]) -> Counts:
+def _gathered(values: Counts, starts: Integers, sizes: Integers) -> Counts:
     """The stretches of `values` that begin at `starts` and have `sizes`, one behind the other."""
     ends = np.cumsum(sizes, dtype=np.int64)
     gathered = np.empty(int(ends[-1]) if len(ends) else 0, values.dtype)

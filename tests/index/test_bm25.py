@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
-from rag.index.bm25 import Part, count_rows, length_norms, scores_of, top_rows
+from rag.index.bm25 import Part, count_rows, impacts, scores_of, top_rows
 from rag.index.bm25_kernel import load_kernel
 from rag.index.postings import count_terms
 from rag.pipeline import Engine
@@ -157,7 +157,7 @@ def corpus(seed: int, rows: int, boost: float) -> tuple[Part, npt.NDArray[np.int
     ]
     postings, lengths, title_lengths = count_terms((headings, body) for headings, body in fields)
     weighted = lengths + boost * title_lengths
-    return Part(postings, length_norms(weighted, weighted.mean(), 0.9, 0.4), boost), counts, weighted
+    return Part(postings, impacts(postings, weighted.mean(), 0.9, 0.4, boost), rows), counts, weighted
 
 
 def brute_force(
@@ -168,13 +168,13 @@ def brute_force(
     kind: type[np.floating],
 ) -> npt.NDArray[np.floating]:
     """The score of every row in the arithmetic of `kind`, its terms summed by falling weight."""
-    norms = (0.9 * (1 - 0.4 + 0.4 * lengths / max(lengths.mean(), 1e-9))).astype(kind)
+    norms = 0.9 * (1 - 0.4 + 0.4 * lengths / max(lengths.mean(), 1e-9))
     scores = np.zeros(len(lengths), kind)
     for term, weight in sorted(weights.items(), key=lambda each: (-each[1], each[0])):
         if term in "abcdef":
-            frequency = counts["abcdef".index(term), 0].astype(kind)
-            frequency += kind(boost) * counts["abcdef".index(term), 1].astype(kind)
-            scores += kind(weight) * frequency / (frequency + norms)
+            body, headings = counts["abcdef".index(term)]
+            frequency = body + boost * headings
+            scores += kind(weight) * (frequency / (frequency + norms)).astype(kind)
     return scores
 
 
@@ -234,8 +234,8 @@ def test_pruning_leaves_out_no_row_that_brute_force_finds(
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_no_row_of_no_score_comes_out(kernel: str | None) -> None:
     compiled = load_kernel() if kernel else None
-    postings, lengths, titles = count_terms([([], ["a"]), (["a"], ["b"]), ([], [])])
-    part = Part(postings, length_norms(lengths + 0.0 * titles, 2 / 3, 0.0, 0.0), 0.0)
+    postings, *_ = count_terms([([], ["a"]), (["a"], ["b"]), ([], [])])
+    part = Part(postings, impacts(postings, 2 / 3, 0.0, 0.0, 0.0), 3)
     (ranking,) = top_rows([part], {"a": 1.0}, 5, None, compiled)
     assert (ranking.rows.tolist(), ranking.scores.tolist()) == ([0], [1.0])
     for weights, k in (({}, 5), ({"zz": 1.0}, 5), ({"a": 1.0}, 0)):
@@ -245,14 +245,14 @@ def test_no_row_of_no_score_comes_out(kernel: str | None) -> None:
 
 
 def test_rows_of_a_term_are_counted_among_the_living() -> None:
-    postings, lengths, _ = count_terms([([], ["a"]), (["a"], ["b"]), ([], ["b"]), ([], ["a", "a"])])
-    part = Part(postings, length_norms(lengths, 1.0, 0.9, 0.4))
+    postings, *_ = count_terms([([], ["a"]), (["a"], ["b"]), ([], ["b"]), ([], ["a", "a"])])
+    part = Part(postings, impacts(postings, 1.0, 0.9, 0.4), 4)
     assert count_rows(part, ["a", "b", "c"]) == [3, 2, 0]
     assert count_rows(part, ["c", "b", "a"], np.array([False, True, True, False])) == [0, 2, 1]
 
 
 def test_the_terms_of_nonsense_are_not_kept() -> None:
-    postings, lengths, _ = count_terms([([], ["a"])])
-    part = Part(postings, length_norms(lengths, 1.0, 0.9, 0.4))
+    postings, *_ = count_terms([([], ["a"])])
+    part = Part(postings, impacts(postings, 1.0, 0.9, 0.4), 1)
     top_rows([part], {"a": 1.0} | {f"x{number}": 1.0 for number in range(100)}, 5)
     assert list(part.known) == ["a"]

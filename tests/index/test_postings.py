@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from itertools import product
 
 import numpy as np
 import pytest
@@ -55,6 +56,11 @@ def test_terms_are_counted_and_placed_in_each_field(rows: list[Row]) -> None:
     assert lengths.tolist() == [sum(term is not None for term in body) for _, body in rows]
     assert title_lengths.tolist() == [sum(term is not None for term in headings) for headings, _ in rows]
     assert lengths.dtype == title_lengths.dtype == postings.rows.dtype == np.int32
+    assert postings.shapes[postings.shape_of, 2].tolist() == lengths[postings.rows].tolist()
+    assert postings.shapes[postings.shape_of, 3].tolist() == title_lengths[postings.rows].tolist()
+    assert postings.shapes.tolist() == sorted(
+        {tuple(shape): list(shape) for shape in postings.shapes}.values()
+    )
 
 
 @given(st.lists(ROWS, max_size=3), st.data())
@@ -90,12 +96,42 @@ def test_terms_are_found_where_they_are_and_nowhere_else(rows: list[Row], terms:
         assert postings.rows_with(term).tolist() == [row for row, *_ in known.get(term, [])]
 
 
-@pytest.mark.parametrize(("most", "kind"), [(255, "u1"), (256, "u2"), (2**16 - 1, "u2"), (2**16, "u4")])
-def test_counts_and_positions_are_as_narrow_as_they_may_be(most: int, kind: str) -> None:
+@pytest.mark.parametrize(("most", "kind"), [(256, "u1"), (257, "u2"), (2**16, "u2"), (2**16 + 1, "u4")])
+def test_positions_are_as_narrow_as_they_may_be(most: int, kind: str) -> None:
     postings, *_ = count_terms([([], ["a"] * most), (["a", "b"], [])])
-    assert postings.counts.dtype == postings.title_counts.dtype == kind
     assert postings.counts.tolist() == [most, 0, 0]
     assert postings.title_counts.tolist() == [0, 1, 1]
-    # Positions count from 0: the last is one less than the length.
-    assert postings.positions.dtype == ("u1" if most == 256 else "u2" if most == 2**16 else kind)
-    assert postings.positions[[0, most - 1, most]].tolist() == [0, most - 1, 0]
+    assert postings.positions.dtype == kind
+    assert postings.positions[[0, most - 1, most, most + 1]].tolist() == [0, most - 1, 0, 1]
+
+
+def test_more_shapes_than_16_bits_tell_apart() -> None:
+    # Six shapes in each row, and no two rows of one length.
+    rows = [
+        (["a"] * at + ["b", "c", "c"], ["d"] * ahead + ["e", "f", "f"])
+        for at, ahead in product(range(3, 110), range(3, 110))
+    ]
+    postings, *_ = count_terms(rows)
+    assert postings.shape_of.dtype == np.uint32
+    assert len(postings.shapes) == 6 * 107 * 107
+    row = rows.index((["a"] * 7 + ["b", "c", "c"], ["d"] * 98 + ["e", "f", "f"]))
+    found = [postings.slice(place).start + row for place in postings.places(["a", "d", "f"])]
+    assert postings.shapes[postings.shape_of[found]].tolist() == [
+        [0, 7, 101, 10],
+        [98, 0, 101, 10],
+        [2, 0, 101, 10],
+    ]
+
+
+def test_a_term_said_a_thousand_times_is_counted() -> None:
+    # So many counts and lengths that they are told apart by sorting.
+    rows = [([], ["a"] * 5000), (["a"] * 4999, ["b"]), (["b"], ["a"] * 4998)]
+    postings, *_ = count_terms(rows)
+    assert postings.shapes.tolist() == [
+        [0, 1, 4998, 1],
+        [0, 4999, 1, 4999],
+        [1, 0, 1, 4999],
+        [4998, 0, 4998, 1],
+        [5000, 0, 5000, 0],
+    ]
+    assert spelled_out(postings) == looked_up(rows)
