@@ -303,6 +303,8 @@ def test_other_tenants_change_nothing(
         if compact:
             for engine in (shared, alone):
                 engine.compact()
+        with shared.view(ALONE) as view:
+            assert {segment.plan.kind for segment in view.snapshot.segments} <= {kind}
         for found, wanted in zip(asked(shared), asked(alone), strict=True):
             assert repr(found) == repr(wanted)
             assert found == wanted
