@@ -66,7 +66,9 @@ def add(
     readers: Annotated[
         list[str] | None,
         typer.Option(
-            "--reader", metavar="NAME", help="A person or group who may read them; repeat for more (all)."
+            "--reader",
+            metavar="NAME",
+            help="A person or group who may read them; repeat for more. '' is all.",
         ),
     ] = None,
     language: Annotated[
@@ -92,6 +94,7 @@ def add(
 
     settings = read_settings({"index": index, "encoder": encoder})
     fields = parse_metadata(metadata or ())
+    named = None if readers is None else [name for name in readers if name]
     wanted: dict[str, object] = dict(parse_metadata(setting or ()))
     wanted |= {name: value for name, value in (("language", language), ("kind", kind)) if value}
     if (dry_run or allow_mass_deletion) and not sync:
@@ -107,14 +110,14 @@ def add(
                 paths,
                 metadata=fields,
                 tenant=tenant,
-                readers=readers,
+                readers=named,
                 dry_run=dry_run,
                 allow_mass_deletion=allow_mass_deletion,
                 progress=progress,
             )
             report, value = synced.added, sync_json(synced)
         else:
-            added = engine.add(paths, metadata=fields, tenant=tenant, readers=readers, progress=progress)
+            added = engine.add(paths, metadata=fields, tenant=tenant, readers=named, progress=progress)
             report, value = added, add_json(added)
     if as_json:
         print_json(value)

@@ -132,6 +132,8 @@ def test_documents_are_of_their_tenant_and_for_their_readers(folder: Path) -> No
     assert titles("--tenant", "acme") == ["one"]
     as_json("add", folder / "one.txt", "--tenant", "acme", "--index", "kb")  # says nothing of readers
     assert as_json("search", "one", "--tenant", "acme", "--index", "kb")["hits"] == []
+    as_json("add", folder / "one.txt", "--tenant", "acme", "--reader", "", "--index", "kb")
+    assert len(as_json("search", "one", "--tenant", "acme", "--index", "kb")["hits"]) == 1
 
 
 def test_a_delete_is_of_one_tenant(folder: Path) -> None:
