@@ -50,7 +50,7 @@ MANIFEST = str(uuid.uuid5(_NAMES, "manifest"))
 CHUNK_INDEXES: Mapping[str, Mapping[str, Any]] = {
     "tenant": {"type": "keyword", "is_tenant": True},
     "readers": {"type": "keyword", "enable_hnsw": False},
-    "facts": {"type": "keyword"},
+    "facts": {"type": "keyword", "enable_hnsw": False},
     "document_id": {"type": "keyword", "enable_hnsw": False},
     "content": {"type": "uuid", "enable_hnsw": False},
     "words": {

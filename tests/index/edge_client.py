@@ -212,9 +212,13 @@ def _params(params: Any) -> Any:
         return None
     idf = edge.IdfParams(_filter(params.idf.corpus)) if params.idf else None
     codes = params.quantization
-    quantization = codes and edge.QuantizationSearchParams(codes.ignore, codes.rescore, codes.oversampling)
     return edge.SearchParams(
-        hnsw_ef=params.hnsw_ef, exact=bool(params.exact), idf=idf, quantization=quantization
+        hnsw_ef=params.hnsw_ef,
+        exact=bool(params.exact),
+        idf=idf,
+        quantization=codes
+        and edge.QuantizationSearchParams(bool(codes.ignore), codes.rescore, codes.oversampling),
+        acorn=edge.AcornSearchParams(enable=True) if params.acorn else None,
     )
 
 
