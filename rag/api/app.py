@@ -85,7 +85,7 @@ def _add_documents(app: "FastAPI", engine: Engine, asker: Any) -> None:
         """Every document that one may read, without its text."""
         return {"documents": [document_json(each) for each in engine.documents(principal=principal)]}
 
-    @app.get("/v1/documents/{document_id}")
+    @app.get("/v1/documents/{document_id:path}")
     def document(document_id: str, principal: Principal | None = asker) -> dict[str, Any]:
         """A document whole, so that citations can be held against its text."""
         return dict(whole_document_json(engine.document(document_id, principal=principal)))

@@ -46,7 +46,11 @@ class SearchMode(StrEnum):
 )
 def search(
     query: Annotated[
-        str, typer.Argument(help='A question or some words. "a phrase" and +word must be there, -word not.')
+        str,
+        typer.Argument(
+            help='A question or some words. "a phrase" and +word must be there, -word not; '
+            "one that begins with - stands behind a --."
+        ),
     ],
     k: Annotated[int, typer.Option("-k", help="How many passages at most.")] = 10,
     mode: Annotated[SearchMode, typer.Option(help="How passages are found.")] = SearchMode.HYBRID,

@@ -23,8 +23,9 @@ class DoorSettings:
 
     `principal_header`, `tenant_header` and `groups_header` name the headers in which a proxy that has
     seen to who asks tells the service so, groups with commas between; by default there are none, and
-    the service knows nobody. Whoever reaches a service that trusts headers can be anyone: only the
-    proxy may reach it, and it must take these headers out of what it is sent.
+    the service knows nobody. A name and a group of the same letters are one reader. Whoever reaches a
+    service that trusts headers can be anyone: only the proxy may reach it, and it must take these
+    headers out of what it is sent.
     """
 
     index: Path | str = Path(".rag")

@@ -11,6 +11,7 @@ from rag.api.app import create_app
 from rag.api.settings import DoorSettings
 from rag.errors import IndexLocked
 from rag.pipeline import Engine
+from rag.types import Document
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ def test_search_is_the_engines(client: TestClient, engine: Engine) -> None:
     assert found.keys() == {"query", "hits", "timings_ms"}
 
 
+def test_a_query_has_conditions_unless_it_is_said_to_be_text(client: TestClient) -> None:
+    def sources(**body: object) -> set[str]:
+        return {hit["title"] for hit in client.post("/v1/search", json=body).json()["hits"]}
+
+    assert sources(query="weeks -methanol") == {"Leave"}
+    assert sources(query="weeks -methanol", syntax=False) == {"Leave", "boats"}
+
+
 def test_query_answers_with_proof(client: TestClient, engine: Engine) -> None:
     answer = client.post("/v1/query", json={"question": "Do her engines burn methanol?"}).json()
     citation = answer["citations"][0]
@@ -68,6 +77,31 @@ def test_documents_are_listed_without_text(client: TestClient, docs: Path) -> No
     assert "text" not in listed[0]
 
 
+def test_a_document_is_given_whole_so_that_citations_can_be_checked(client: TestClient) -> None:
+    answer = client.post("/v1/query", json={"question": "Do her engines burn methanol?"}).json()
+    citation = answer["citations"][0]
+    document = client.get(f"/v1/documents/{citation['document_id']}").json()
+    assert document.keys() == {"id", "source", "title", "metadata", "left_out", "text", "pages", "sections"}
+    assert document["text"][citation["start"] : citation["end"]] == citation["quote"]
+    leave = client.post("/v1/search", json={"query": "leave", "where": {"team": "hr"}}).json()["hits"][0]
+    whole = client.get(f"/v1/documents/{leave['document_id']}").json()
+    assert whole["sections"][1] | {"start": 0, "end": 0} == {
+        "level": 2,
+        "title": "Parental leave",
+        "start": 0,
+        "end": 0,
+    }
+    missing = client.get("/v1/documents/none")
+    assert (missing.status_code, missing.json()["type"]) == (404, "urn:rag:DocumentNotFound")
+
+
+def test_a_document_may_have_any_id(engine: Engine, tmp_path: Path) -> None:
+    with Engine(tmp_path / "kb", encoder=engine.encoder) as own:
+        own.add(Document("wiki/Ferry?", "wiki", "Ferry", "A ferry carries cars."))
+        with TestClient(create_app(own)) as client:
+            assert client.get("/v1/documents/wiki%2FFerry%3F").json()["text"] == "A ferry carries cars."
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
@@ -78,6 +112,7 @@ def test_documents_are_listed_without_text(client: TestClient, docs: Path) -> No
         ("/v1/search", {"query": "x", "mode": "psychic"}, 400),
         ("/v1/search", {"query": "x", "where": {"$near": 1}}, 400),
         ("/v1/search", {"query": "x", "were": {"team": "hr"}}, 400),
+        ("/v1/search", {"query": "-leave"}, 400),
         ("/v1/query", {"question": ""}, 400),
         ("/v1/query", {"question": "x" * 3_000}, 413),
         ("/v1/nothing", {}, 404),

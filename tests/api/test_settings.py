@@ -25,6 +25,11 @@ def test_an_index_named_in_a_file_is_relative_to_it(tmp_path: Path) -> None:
     assert found.index == tmp_path / "etc" / "store"
 
 
+def test_the_address_of_a_server_stays_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text('index = "qdrant://host:6333/name"')
+    assert read_settings(environment={}, file=tmp_path / "own.toml").index == "qdrant://host:6333/name"
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
@@ -35,6 +40,7 @@ def test_an_index_named_in_a_file_is_relative_to_it(tmp_path: Path) -> None:
         ("host = 1", "'host' in .* is text"),
         ("port = ", "not TOML"),
         ("max_k = 0", "1 or more"),
+        ('groups_header = "x-groups"', "needs principal_header"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_said(tmp_path: Path, text: str, says: str) -> None:
