@@ -51,8 +51,8 @@ CHUNK_INDEXES: Mapping[str, Mapping[str, Any]] = {
     "tenant": {"type": "keyword", "is_tenant": True},
     "readers": {"type": "keyword", "enable_hnsw": False},
     "facts": {"type": "keyword", "enable_hnsw": False},
-    "document_id": {"type": "keyword", "enable_hnsw": False},
-    "content": {"type": "uuid", "enable_hnsw": False},
+    "document_id": {"type": "keyword", "on_disk": True, "enable_hnsw": False},
+    "content": {"type": "uuid", "on_disk": True, "enable_hnsw": False},
     "words": {
         "type": "text",
         "tokenizer": "whitespace",

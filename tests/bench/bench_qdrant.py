@@ -1,12 +1,13 @@
 """What an index on Qdrant costs, and how near its BM25 is to ours: the figures of docs/sizing.md.
 
     python tests/bench/bench_qdrant.py pages FOLDER...          # PDF files -> pages, chunks, bytes, terms
+    python tests/bench/bench_qdrant.py encode FOLDER [DEVICE]   # their chunks encoded a second; DEVICE cuda
     python tests/bench/bench_qdrant.py bm25 BEIR_FOLDER         # nDCG@10 by the average length that is taken
     python tests/bench/bench_qdrant.py store VECTORS.npz [ROWS] # bytes, upload and searches, real vectors
     python tests/bench/bench_qdrant.py idf                      # what counting idf over a filter costs
 
-Qdrant is its engine in this process (qdrant-edge-py), so no network is in the times. VECTORS.npz is of
-`real_vectors.py`.
+Qdrant is its engine in this process (qdrant-edge-py), so no network is in the times, which are of the CPU
+unless a device is named. VECTORS.npz is of `real_vectors.py`.
 """
 
 from __future__ import annotations
@@ -73,6 +74,33 @@ def pages(folders: list[str]) -> None:
     )
 
 
+def encode(folder: str, device: str = "cpu") -> None:
+    """A CPU is the default encoder's, in seconds of CPU time; another device is torch's, by the clock."""
+    from rag.index.encoder import resolve_encoder
+    from rag.index.encoder_folder import bundled_folder
+    from rag.index.encoder_torch import SentenceTransformerEncoder
+    from rag.ingestion.chunk import RecursiveChunker
+    from rag.ingestion.load import load_bytes
+
+    own: Any = resolve_encoder(None)
+    cut = RecursiveChunker(SETTINGS.size_tokens, SETTINGS.overlap_tokens, own.token_offsets)
+    files = sorted(Path(folder).rglob("*.pdf"))
+    few, many = 128, 50_000
+    texts: list[str] = []
+    for path in files:
+        texts += [f"{path.stem}\n{chunk.text}" for chunk in cut(load_bytes(path.read_bytes(), str(path)))]
+        if device == "cpu" and len(texts) >= few:
+            break
+    encoder = own if device == "cpu" else SentenceTransformerEncoder(bundled_folder(), device)
+    texts = texts[:few] if device == "cpu" else (texts * (many // len(texts) + 1))[:many]
+    encoder.encode(texts[:32])
+    clock = time.process_time if device == "cpu" else time.perf_counter
+    began = clock()
+    encoder.encode(texts)
+    tokens = sum(len(own.token_offsets(text)) for text in texts[:few]) / few
+    show({"device": device, "tokens_a_text": tokens, "texts_a_second": len(texts) / (clock() - began)})
+
+
 def bm25(folder: str) -> None:
     from rag.eval.collections import read_collection
     from rag.eval.measures import mean_run
@@ -116,28 +144,28 @@ def store(vectors: str, wanted: str = "50000") -> None:
         server.make_collection("bench-1", CHUNK_INDEXES, (dense.shape[1], SETTINGS))
         prepared_s = written_s = 0.0
         for start in range(0, len(dense), 2000):
-            began = time.perf_counter()
+            began = time.process_time()
             stored, chunks = [], []
             for at in range(start, min(start + 2000, len(dense)), 10):
                 record, prepared = _prepared(at, dense[at : at + 10], words)
                 sparse = [chunk_vector(terms, 100.0, SETTINGS) for terms in prepared.terms]
                 stored += [record.point(1), *qdrant_points.text_points(record, prepared.document.text, 1)]
                 chunks += chunk_points(record, prepared, sparse, 1)
-            made = time.perf_counter()
+            made = time.process_time()
             server.put("bench-documents", stored)
             server.put("bench-1", chunks)
-            prepared_s, written_s = prepared_s + made - began, written_s + time.perf_counter() - made
-        began = time.perf_counter()
+            prepared_s, written_s = prepared_s + made - began, written_s + time.process_time() - made
+        began = time.process_time()
         for name in ("bench-1", "bench-documents"):
             client._shard(name).optimize()
             client._shard(name).flush()
-        optimized_s = time.perf_counter() - began
+        optimized_s = time.process_time() - began
         show(
             {
                 "chunks": len(dense),
-                "prepare_chunks_a_second": len(dense) / prepared_s,
-                "write_chunks_a_second": len(dense) / written_s,
-                "optimize_chunks_a_second": len(dense) / optimized_s,
+                "prepare_chunks_a_cpu_second": len(dense) / prepared_s,
+                "write_chunks_a_cpu_second": len(dense) / written_s,
+                "optimize_chunks_a_cpu_second": len(dense) / optimized_s,
                 "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             }
         )
@@ -169,9 +197,12 @@ def _bytes_a_chunk(folder: Path, chunks: int) -> dict[str, float]:
     for path in folder.rglob("*"):
         if path.is_file():
             parts = path.relative_to(folder).parts
-            found["/".join(parts[2:3]) if parts[0] == "segments" and len(parts) > 3 else parts[0]] += (
-                path.stat().st_blocks * 512
-            )
+            name = parts[2] if parts[0] == "segments" and len(parts) > 3 else parts[0]
+            if name == "payload_index":
+                name = f"index of {parts[3].partition('-')[0]}"
+            if path.name == "quantized.data":
+                name = "codes"
+            found[name] += path.stat().st_blocks * 512
     return {name: round(count / chunks, 1) for name, count in found.most_common()} | {
         "all": round(sum(found.values()) / chunks, 1)
     }
@@ -181,19 +212,19 @@ def _searches(server: Remote, dense: Any, queries: Any, words: Any) -> None:
     seen = all_of([match("tenant", ""), Manifest("", commit=1).seen()])
     best = [np.argsort(-(dense @ query))[:10] for query in queries]
     for ef in (32, 64, 128, 256):
-        began, hits = time.perf_counter(), 0
+        began, hits = time.process_time(), 0
         for query, wanted in zip(queries, best, strict=True):
             found = server.search("bench-1", query, seen, 10, ["content"], ef_search=ef)
             got = {int.from_bytes(bytes.fromhex(hit.payload["content"].replace("-", ""))) for hit in found}
             hits += len(got & set(wanted.tolist()))
-        milliseconds = 1e3 * (time.perf_counter() - began) / len(queries)
-        show({"dense": f"ef_search {ef}", "ms": milliseconds, "recall@10": hits / 10 / len(queries)})
+        milliseconds = 1e3 * (time.process_time() - began) / len(queries)
+        show({"dense": f"ef_search {ef}", "cpu_ms": milliseconds, "recall@10": hits / 10 / len(queries)})
     for name, corpus in (("seen", seen), ("all", None)):
         asked = [query_vector(words(6)) for _ in queries]
-        began = time.perf_counter()
+        began = time.process_time()
         for query in asked:
             server.search("bench-1", query, seen, 100, ["content"], corpus=corpus)
-        show({"bm25": f"idf over {name}", "ms": 1e3 * (time.perf_counter() - began) / len(queries)})
+        show({"bm25": f"idf over {name}", "cpu_ms": 1e3 * (time.process_time() - began) / len(queries)})
 
 
 def idf() -> None:
@@ -222,10 +253,10 @@ def idf() -> None:
                         np.searchsorted(weights / weights[-1], np.random.default_rng(seed).random(6) ** 0.5)
                     )
                     query = {"indices": terms.tolist(), "values": [1.0] * len(terms)}
-                    began = time.perf_counter()
+                    began = time.process_time()
                     server.search("bench", query, all_of([mine, seen]), 100, [], corpus=corpus)
-                    times.append(time.perf_counter() - began)
-                show({"rows": rows, "idf over": name, "ms": 1e3 * float(np.median(times))})
+                    times.append(time.process_time() - began)
+                show({"rows": rows, "idf over": name, "cpu_ms": 1e3 * float(np.median(times))})
 
 
 def show(line: dict[str, Any]) -> None:
@@ -234,5 +265,11 @@ def show(line: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    match_ = {"pages": lambda *a: pages(list(a)), "bm25": bm25, "store": store, "idf": idf}
-    match_[sys.argv[1]](*sys.argv[2:])
+    commands = {
+        "pages": lambda *a: pages(list(a)),
+        "encode": encode,
+        "bm25": bm25,
+        "store": store,
+        "idf": idf,
+    }
+    commands[sys.argv[1]](*sys.argv[2:])

@@ -22,13 +22,16 @@ _MODES = {
 _CODES = edge.ScalarQuantizationConfig(edge.ScalarType.Int8, always_ram=True)
 _INDEXES = {
     models.KeywordIndexParams: lambda p: edge.KeywordIndexParams(
-        is_tenant=p.is_tenant, enable_hnsw=p.enable_hnsw
+        is_tenant=p.is_tenant, on_disk=p.on_disk, enable_hnsw=p.enable_hnsw
     ),
     models.IntegerIndexParams: lambda p: edge.PayloadSchemaType.Integer,
     models.FloatIndexParams: lambda p: edge.PayloadSchemaType.Float,
-    models.UuidIndexParams: lambda p: edge.PayloadSchemaType.Uuid,
+    models.UuidIndexParams: lambda p: edge.UuidIndexParams(on_disk=p.on_disk, enable_hnsw=p.enable_hnsw),
     models.TextIndexParams: lambda p: edge.TextIndexParams(
-        tokenizer=edge.TokenizerType.Whitespace, lowercase=p.lowercase, phrase_matching=p.phrase_matching
+        tokenizer=edge.TokenizerType.Whitespace,
+        lowercase=p.lowercase,
+        phrase_matching=p.phrase_matching,
+        on_disk=p.on_disk,
     ),
 }
 
