@@ -58,7 +58,7 @@ def test_whatever_is_damaged_is_told_by_its_name(
 
 def test_the_samples_hold_every_kind_of_file(both: list[Sample]) -> None:
     names = {Path(path).name.partition("-")[0] for path, _ in files_of(both[0].tree)}
-    assert {"index.db", "head", "vectors", "graph", "documents.npy"} <= names
+    assert {"index.db", "head", "vectors", "ann", "documents.npy"} <= names
     assert any(path.endswith("-wal") for path, _ in files_of(both[1].tree))
 
 

@@ -28,15 +28,9 @@ class Store:
     def __init__(self, folder: Path, *, create: bool):
         settings = Settings(kind="hnsw") if create else None
         self._engine = Engine(folder, encoder=ENCODERS[0], create=create, settings=settings)
-        self._take_the_encoder_that_serves()
-
-    def _take_the_encoder_that_serves(self) -> None:
-        engine = self._engine
-        serving = engine._store.fingerprint()
-        self._encoder = next(each for each in ENCODERS if serving in (None, each.fingerprint))
-        if self._encoder is not ENCODERS[0]:
-            self._engine = Engine(engine._store.folder, encoder=self._encoder, create=False)
-            engine.close()
+        self._encoder = ENCODERS[0]
+        if self._engine._store.fingerprint() not in (None, self._encoder.fingerprint):
+            self._open_again()
 
     def add(self, texts: Mapping[str, str]) -> None:
         report = self._engine.add([document(text, name) for name, text in texts.items()])
@@ -49,15 +43,25 @@ class Store:
         self._engine.compact()
 
     def reembed(self) -> None:
-        self._encoder = next(each for each in ENCODERS if each is not self._encoder)
-        self._engine.reembed(self._encoder)
+        another = next(each for each in ENCODERS if each is not self._encoder)
+        try:
+            self._engine.reembed(another)
+        finally:
+            self._open_again()
 
     def roll_back(self) -> None:
-        self._engine.roll_back()
-        folder = self._engine._store.folder
-        self._engine.close()
-        self._engine = Engine(folder, encoder=ENCODERS[0], create=False)
-        self._take_the_encoder_that_serves()
+        try:
+            self._engine.roll_back()
+        finally:
+            self._open_again()
+
+    def _open_again(self) -> None:
+        """Open the index with whatever encoder it is searched with now."""
+        before = self._engine
+        serving = before._store.fingerprint()
+        self._encoder = next(each for each in ENCODERS if serving in (None, each.fingerprint))
+        self._engine = Engine(before._store.folder, encoder=self._encoder, create=False)
+        before.close()
 
     def read(self) -> State:
         try:
