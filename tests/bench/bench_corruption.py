@@ -31,11 +31,13 @@ def main() -> int:
         Pool(arguments.subject, python=arguments.python) as pool,
     ):
         folder = Path(name)
-        for sample in samples(pool, folder / "samples"):
-            damages = chain(
-                header_flips(sample.tree, choose),
-                islice(random_damages(sample.tree, choose), arguments.random // 2),
+        for number, sample in enumerate(samples(pool, folder / "samples")):
+            heads = (
+                each
+                for each in header_flips(sample.tree, choose)
+                if number == 0 or "segments" not in each.path  # they are the same as in the first
             )
+            damages = chain(heads, islice(random_damages(sample.tree, choose), arguments.random // 2))
             (folder / sample.name).mkdir()
             for finding in try_damages(damages, sample, pool, folder / sample.name, mend=arguments.mend):
                 tally.take(finding)

@@ -29,8 +29,16 @@ class Store:
         settings = Settings(kind="hnsw") if create else None
         self._engine = Engine(folder, encoder=ENCODERS[0], create=create, settings=settings)
         self._encoder = ENCODERS[0]
-        if self._engine._store.fingerprint() not in (None, self._encoder.fingerprint):
-            self._open_again()
+        self._take_the_encoder_that_serves()
+
+    def _take_the_encoder_that_serves(self) -> None:
+        """Open the index again where it is searched with another encoder than one has."""
+        before, serving = self._engine, self._engine._store.fingerprint()
+        if serving in (None, self._encoder.fingerprint):
+            return
+        self._encoder = next(each for each in ENCODERS if each.fingerprint == serving)
+        self._engine = Engine(before._store.folder, encoder=self._encoder, create=False)
+        before.close()
 
     def add(self, texts: Mapping[str, str]) -> None:
         report = self._engine.add([document(text, name) for name, text in texts.items()])
@@ -44,26 +52,15 @@ class Store:
 
     def reembed(self) -> None:
         another = next(each for each in ENCODERS if each is not self._encoder)
-        try:
-            self._engine.reembed(another)
-        finally:
-            self._open_again()
+        self._engine.reembed(another)
+        self._encoder = another
 
     def roll_back(self) -> None:
-        try:
-            self._engine.roll_back()
-        finally:
-            self._open_again()
-
-    def _open_again(self) -> None:
-        """Open the index with whatever encoder it is searched with now."""
-        before = self._engine
-        serving = before._store.fingerprint()
-        self._encoder = next(each for each in ENCODERS if serving in (None, each.fingerprint))
-        self._engine = Engine(before._store.folder, encoder=self._encoder, create=False)
-        before.close()
+        self._engine.roll_back()
+        self._take_the_encoder_that_serves()
 
     def read(self) -> State:
+        self._take_the_encoder_that_serves()
         try:
             check_consistent(self._engine._store)
             with self._engine.view() as view:
