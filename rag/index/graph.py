@@ -31,13 +31,14 @@ from rag.index.codes import (
     scale_of,
     scan,
     threads,
+    write_index,
 )
 from rag.index.plan import Plan
 from rag.index.ranking import EMPTY
 from rag.index.vectors import Mask
 from rag.types import Ranking, Vectors
 
-SLACK = 1.5
+SLACK = 3
 """How many times the nodes that should hold enough allowed ones are kept."""
 
 STEPS = 0.7
@@ -76,7 +77,7 @@ def write_graph_file(path: Path, graph: Any, vectors: Vectors, plan: Plan) -> No
         fill(codes, vectors, scale_of(codes))
         graph.storage = codes
         graph.own_fields = False
-    faiss.write_index(graph, str(path), skip)
+    write_index(graph, path, skip)
 
 
 class Graph:
