@@ -31,7 +31,35 @@ def agree(**parts: object) -> None:
         raise Disagreement(f"they differ: {parts}")
 
 
-class LangChainFaiss:
+QUESTIONS = ("anything", "File a in version v2 of a.")
+
+
+class Peer:
+    """What is asked of every one of them: its documents as a state, and hits as ids with scores."""
+
+    def state(self) -> State:
+        raise NotImplementedError
+
+    def hits(self, question: str) -> list[tuple[str, float]]:
+        raise NotImplementedError
+
+    def answers(self) -> Any:
+        """All that can be asked, with no check of ours."""
+        hits = {
+            question: [[text, round(score, 4)] for text, score in self.hits(question)]
+            for question in QUESTIONS
+        }
+        return {"documents": self.state(), "hits": hits}
+
+    def problems(self) -> list[str]:
+        """None of them looks for damage by itself."""
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class LangChainFaiss(Peer):
     """LangChain's FAISS store, saved with `save_local` behind every call."""
 
     def __init__(self, folder: Path, *, create: bool):
@@ -59,19 +87,21 @@ class LangChainFaiss:
         self._store.delete(list(names))
         self._store.save_local(str(self._folder))
 
+    def state(self) -> State:
+        return {name: document.page_content for name, document in self._store.docstore._dict.items()}
+
+    def hits(self, question: str) -> list[tuple[str, float]]:
+        found = self._store.similarity_search_with_score(question, k=1000)
+        return [(hit.page_content, float(score)) for hit, score in found]
+
     def read(self) -> State:
-        store = self._store
-        state = {name: document.page_content for name, document in store.docstore._dict.items()}
+        store, state = self._store, self.state()
         order = list(store.index_to_docstore_id.values())
         agree(documents=sorted(state), rows=sorted(order))
         vectors = [store.index.reconstruct(at).tolist() for at in range(store.index.ntotal)]
         agree(vectors=vectors, of_texts=[vector_of(state[name]) for name in order])
-        hits = store.similarity_search("anything", k=1000) if state else []
-        agree(hits=sorted(hit.page_content for hit in hits), documents=sorted(state.values()))
+        agree(hits=sorted(text for text, _ in self.hits("anything")), documents=sorted(state.values()))
         return state
-
-    def close(self) -> None:
-        pass
 
 
 def _langchain_embedding() -> Any:
@@ -87,7 +117,7 @@ def _langchain_embedding() -> Any:
     return Hashed()
 
 
-class LlamaIndexSimple:
+class LlamaIndexSimple(Peer):
     """LlamaIndex's default vector store, saved with `persist` behind every call."""
 
     def __init__(self, folder: Path, *, create: bool):
@@ -117,10 +147,17 @@ class LlamaIndexSimple:
             self._index.delete_ref_doc(name, delete_from_docstore=True)
         self._persist()
 
+    def state(self) -> State:
+        nodes = self._index.storage_context.docstore.docs.values()
+        return {node.ref_doc_id: node.text for node in nodes}
+
+    def hits(self, question: str) -> list[tuple[str, float]]:
+        found = self._index.as_retriever(similarity_top_k=1000).retrieve(question)
+        return [(hit.node.text, float(hit.score)) for hit in found]
+
     def read(self) -> State:
-        context = self._index.storage_context
+        context, state = self._index.storage_context, self.state()
         nodes = list(context.docstore.docs.values())
-        state = {node.ref_doc_id: node.text for node in nodes}
         vectors = context.vector_store.data.embedding_dict
         agree(
             nodes=sorted(node.node_id for node in nodes),
@@ -130,12 +167,8 @@ class LlamaIndexSimple:
         for node in nodes:
             agree(vector=np.float32(vectors[node.node_id]).tolist(), of_text=vector_of(node.text))
         if state:
-            hits = self._index.as_retriever(similarity_top_k=1000).retrieve("anything")
-            agree(hits=sorted(hit.node.text for hit in hits), documents=sorted(state.values()))
+            agree(hits=sorted(text for text, _ in self.hits("anything")), documents=sorted(state.values()))
         return state
-
-    def close(self) -> None:
-        pass
 
 
 def _llama_embedding() -> Any:
@@ -154,7 +187,7 @@ def _llama_embedding() -> Any:
     return Hashed()
 
 
-class Chroma:
+class Chroma(Peer):
     """Chroma's persistent client, which writes every call to disk by itself."""
 
     def __init__(self, folder: Path, *, create: bool):
@@ -180,15 +213,22 @@ class Chroma:
     def delete(self, names: Sequence[str]) -> None:
         self._collection.delete(ids=list(names))
 
+    def state(self) -> State:
+        found = self._collection.get(include=["documents"])
+        return dict(zip(found["ids"], found["documents"], strict=True))
+
+    def hits(self, question: str) -> list[tuple[str, float]]:
+        count = max(1, self._collection.count())
+        found = self._collection.query(query_embeddings=[vector_of(question)], n_results=count)
+        return list(zip(found["documents"][0], map(float, found["distances"][0]), strict=True))
+
     def read(self) -> State:
-        found = self._collection.get(include=["documents", "embeddings"])
-        state = dict(zip(found["ids"], found["documents"], strict=True))
+        found, state = self._collection.get(include=["embeddings"]), self.state()
         vectors = [np.float32(vector).tolist() for vector in found["embeddings"]]
         agree(vectors=vectors, of_texts=[vector_of(state[name]) for name in found["ids"]])
         agree(count=self._collection.count(), documents=len(state))
         if state:
-            hits = self._collection.query(query_embeddings=[vector_of("anything")], n_results=len(state))
-            agree(hits=sorted(hits["ids"][0]), documents=sorted(state))
+            agree(hits=sorted(text for text, _ in self.hits("anything")), documents=sorted(state.values()))
         return state
 
     def close(self) -> None:
@@ -198,7 +238,7 @@ class Chroma:
         SharedSystemClient.clear_system_cache()
 
 
-class LanceDb:
+class LanceDb(Peer):
     """A LanceDB table, each call of which is a version of it."""
 
     def __init__(self, folder: Path, *, create: bool):
@@ -227,16 +267,18 @@ class LanceDb:
     def compact(self) -> None:
         self._table.optimize()
 
+    def state(self) -> State:
+        return {row["id"]: row["text"] for row in self._table.to_arrow().to_pylist()}
+
+    def hits(self, question: str) -> list[tuple[str, float]]:
+        found = self._table.search(vector_of(question)).limit(1000).to_list()
+        return [(hit["text"], float(hit["_distance"])) for hit in found]
+
     def read(self) -> State:
-        rows = self._table.to_arrow().to_pylist()
-        state = {row["id"]: row["text"] for row in rows}
+        rows, state = self._table.to_arrow().to_pylist(), self.state()
         agree(rows=len(rows), documents=len(state))
         for row in rows:
             agree(vector=np.float32(row["vector"]).tolist(), of_text=vector_of(row["text"]))
         if state:
-            hits = self._table.search(vector_of("anything")).limit(1000).to_list()
-            agree(hits=sorted(hit["id"] for hit in hits), documents=sorted(state))
+            agree(hits=sorted(text for text, _ in self.hits("anything")), documents=sorted(state.values()))
         return state
-
-    def close(self) -> None:
-        pass
