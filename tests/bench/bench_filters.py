@@ -61,7 +61,7 @@ def our_search(vectors: Vectors, folder: Path, plan: Plan) -> Searcher:
 def our_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
     """The graph and the lists, as the planner lays and asks them."""
     searches: dict[str, Search] = {}
-    for kind, efforts in (("hnsw", (64, 128)), ("ivf_pq", (SETTINGS.nprobe,))):
+    for kind, efforts in (("hnsw", (128, 384)), ("ivf_pq", (SETTINGS.nprobe,))):
         plan = choose_plan(
             len(vectors), vectors.shape[1], Settings(kind=kind, graph_m=16, ef_construction=100)
         )
