@@ -25,6 +25,7 @@ from rag.index.codes import (
     scale_of,
     scan,
     threads,
+    write_index,
 )
 from rag.index.files import MENDING
 from rag.index.graph import Graph, build_graph
@@ -144,4 +145,4 @@ def _build_codes(path: Path, vectors: Vectors, plan: Plan, thread_count: int | N
     with threads(thread_count):
         prepare(index, vectors)
         fill(index, vectors, scale_of(index))
-        faiss.write_index(index, str(path))
+        write_index(index, path)

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from rag.index.files import disk
 from rag.index.ranking import best_rows
 from rag.index.vectors import COPY_SHARE, Mask, exact_nearest, near_best
 from rag.types import Ranking, Rows, Scores, Vectors
@@ -55,6 +56,28 @@ def read_index(source: Source, flags: int = 0) -> Any:
         return bytes(data[at - count : at])
 
     return faiss.read_index(faiss.PyCallbackIOReader(take), flags)
+
+
+def write_index(index: Any, path: Path, flags: int = 0) -> None:
+    """Write a FAISS index to `path`. FAISS's own writer does not notice that a disk is full.
+
+    Raises:
+        IndexFailed: the disk refused.
+    """
+    faiss = load_faiss()
+    refused: list[OSError] = []
+
+    def put(part: bytes) -> None:
+        try:
+            if not refused:
+                file.write(part)
+        except OSError as error:
+            refused.append(error)
+
+    with disk(path), path.open("wb", buffering=1 << 20) as file:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(put), flags)
+        if refused:
+            raise refused[0]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.index.codes import Source, blocks, load_faiss, read_index, rescored, scan, threads
+from rag.index.codes import Source, blocks, load_faiss, read_index, rescored, scan, threads, write_index
 from rag.index.plan import Plan
 from rag.index.ranking import EMPTY
 from rag.index.vectors import Mask
@@ -69,7 +69,7 @@ def build_lists(
             lists.add(block @ turn.T)
         whole = faiss.IndexPreTransform(_transform(turn), lists)
         whole.own_fields = False
-        faiss.write_index(whole, str(path))
+        write_index(whole, path)
 
 
 def _turn(sample: Vectors, kept: int, parts: int) -> Vectors:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.errors import IndexCorrupt, IndexFailed
+from rag.errors import IndexCorrupt
 from rag.index.ann import Searcher, build, read
 from rag.index.files import (
     MENDING,
@@ -159,13 +159,7 @@ def write_vectors(folder: Path, vectors: Vectors, plan: Plan) -> dict[str, FileS
     name = f"{VECTORS}{mark}.npy"
     seals = {name: write_array(folder / name, vectors)}
     name = f"{ANN}{mark}.faiss"
-    try:
-        built = build(folder / name, vectors, plan)
-    except RuntimeError as error:  # FAISS throws no other where it cannot write
-        raise IndexFailed(
-            f"{folder / name} cannot be written ({error}); see that its disk has room"
-        ) from error
-    if built:
+    if build(folder / name, vectors, plan):
         flush_file(folder / name)
         seals[name] = seal(folder / name)
     flush_folder(folder)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 from ann_data import brute, clustered
 
-from rag.errors import IndexCorrupt
+from rag.errors import IndexCorrupt, IndexFailed
 from rag.index.ann import Scan, Searcher, build, effort_of, has_file, read
 from rag.index.codes import load_faiss, threads
 from rag.index.plan import Plan
@@ -177,3 +179,19 @@ def test_threads_are_put_back() -> None:
 def test_effort() -> None:
     settings = Settings(ef_search=70, nprobe=9)
     assert [effort_of(Plan(kind), settings) for kind in ("hnsw", "ivf_pq", "flat")] == [70, 9, 70]
+
+
+def test_a_disk_that_is_full_while_a_structure_is_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, part: bytes) -> int:
+            if self.tell() > 1000:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(part)
+
+    vectors = np.random.default_rng(1).standard_normal((200, 32)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    monkeypatch.setattr(Path, "open", lambda *_, **__: Full())
+    with pytest.raises(IndexFailed, match="No space left"):
+        build(tmp_path / "graph.faiss", vectors, Plan("hnsw", "int8", m=8, ef_construction=40))
