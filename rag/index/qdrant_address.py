@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from rag.errors import InputError
+
+_NAME = re.compile(r"\w[\w.-]{0,199}")
+_OF_ANOTHER = re.compile(r"-(documents|\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +59,5 @@ class Address:
 
 
 def _is_name(name: str) -> bool:
-    return 0 < len(name) <= 200 and name.replace("-", "a").replace("_", "a").replace(".", "a").isalnum()
+    """Whether an index may be called so: its collections are `<name>-documents` and `<name>-<number>`."""
+    return bool(_NAME.fullmatch(name)) and not _OF_ANOTHER.search(name)

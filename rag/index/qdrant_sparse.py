@@ -29,7 +29,7 @@ Fielded: TypeAlias = tuple[Sequence[str | None], Sequence[str | None]]
 """The terms of a chunk's headings and those of its text, None for each that was left out."""
 
 TERMS_PER_TOKEN = 0.5
-"""How many terms a chunk has for each token that it may have: 100 of 200 in annual reports."""
+"""How many terms, its headings included, a chunk has for each token that it may have."""
 
 _PRIOR_CHUNKS = 64
 _LEFT_OUT, _BETWEEN = "none", "text"

@@ -60,6 +60,8 @@ class Writer:
         self._lease = lease
         self._manifest = read_manifest(remote, self._documents)
         self._changes: dict[str, Any] = {}
+        self._known: dict[str, Known | None] = {}
+        self._held: dict[str, Held | None] = {}
 
     def sweep(self) -> None:
         """Take back what a killed writer left: points that were never shown, and marks on others."""
@@ -74,14 +76,23 @@ class Writer:
         # It may be alive still, and write more under its number: that is never to be shown.
         self._manifest = self._store(aborted=[*now.aborted, *sorted(left)])
 
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest, which nobody else changes meanwhile."""
+        return self._manifest
+
     def known(self, source: str) -> Known | None:
         """What became of a source the last time, None where it was never seen."""
-        return next(self._ledger("source", [source]), None)
+        if source not in self._known:
+            self._known[source] = next(self._ledger("source", [source]), None)
+        return self._known[source]
 
     def held(self, document_id: str) -> Held | None:
         """What the index holds of a document, None where it has none of that id."""
-        record = next(self._records([document_id]), None)
-        return record.held if record else None
+        if document_id not in self._held:
+            record = next(self._records([document_id]), None)
+            self._held[document_id] = record.held if record else None
+        return self._held[document_id]
 
     def sources(self) -> list[tuple[str, str | None]]:
         """Every source of the ledger, in order, with the id of the document that it stands for."""
@@ -233,6 +244,8 @@ class Writer:
         commit = self._manifest.reserved + 1
         self._manifest = self._store(reserved=commit)
         self._changes = {}
+        self._known.clear()
+        self._held.clear()
         yield commit
         history = [*self._manifest.history, (commit, time.time())][-_HISTORY:]
         self._manifest = self._store(commit=commit, history=history, **self._changes)

@@ -102,6 +102,8 @@ def test_an_address_is_read() -> None:
         "qdrant://host/a/b",
         "qdrant://host:x/name",
         "qdrant://host/na me",
+        "qdrant://host/other-documents",
+        "qdrant://host/other-2",
         "qdrant://host/name?shards=0",
         "qdrant://host/name?what=1",
         "qdrant://host/name?shards=many",
