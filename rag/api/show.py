@@ -162,7 +162,7 @@ class Screen:
             {
                 "recall@10": f"{found.recall:.3f} of exact search, {found.queries:,} queries",
                 "queries/s": f"{found.queries_per_second:,.0f}, without the encoder",
-                "memory": size(found.resident_bytes),
+                "memory": f"{size(found.resident_bytes)}, beside the vectors that are mapped from disk",
             }
         )
         for each in found.segments:

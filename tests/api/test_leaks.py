@@ -258,8 +258,7 @@ def test_without_headers_set_nobody_sees_an_index_with_rules_whatever_he_sends(t
 def commands_of(ids: dict[str, str], answer: Path) -> Iterator[list[str]]:
     named = ["--tenant", "acme", "--principal", "ann", "--group", "staff"]
     for query in QUERIES:
-        for mode in ("hybrid", "dense", "lexical"):
-            yield ["search", "--mode", mode, *named, "--", query]
+        yield ["search", *named, "--", query]
         yield ["search", "--plain", *named, "--", query]
         yield ["ask", *named, "--", query]
     for where in FILTERS[1:]:
