@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from rag.types import Citation as Citation
     from rag.types import Document as Document
     from rag.types import Hit as Hit
+    from rag.types import Principal as Principal
     from rag.types import Settings as Settings
     from rag.types import Span as Span
 
@@ -46,6 +47,7 @@ _HOME = {
     "Document": "rag.types",
     "Engine": "rag.pipeline",
     "Hit": "rag.types",
+    "Principal": "rag.types",
     "RagError": "rag.errors",
     "Settings": "rag.types",
     "Span": "rag.types",
