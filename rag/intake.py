@@ -141,6 +141,7 @@ class Intake:
         self._entries: list[LedgerEntry] = []
         self._known: list[Known] = []
         self._changed: dict[str, Fields] = {}
+        self._folders: dict[Path, Path] = {}
         self._id_of: dict[str, str] = {}
         self._mark_of: dict[str, bytes] = {}
         self._pending: dict[str, _Pending] = {}
@@ -185,7 +186,7 @@ class Intake:
         return None
 
     def _take_file(self, path: Path) -> None:
-        source = source_of(path)
+        source = source_of(path, self._folders)
         known = self._writer.known(source)
         stamp = self._tried(source, known, "read", lambda: stamp_of(path))
         if stamp is None or (stamp and known and known.stamp == stamp and self._settled(known)):
@@ -409,13 +410,22 @@ def _same(one: Fields, other: Fields) -> bool:
     return one.readers == other.readers and metadata_json(one.metadata) == metadata_json(other.metadata)
 
 
-def source_of(path: Path) -> str:
+def source_of(path: Path, folders: dict[Path, Path]) -> str:
     """The path, whole. Bytes of a name that are not text become escapes, as no table holds them."""
+    return str(whole(path, folders)).encode(errors="backslashreplace").decode()
+
+
+def whole(path: Path, folders: dict[Path, Path]) -> Path:
+    """The path from the root on, without links. What its folder is, is kept in `folders` for the next."""
     try:
-        path = path.resolve()
-    except (OSError, RuntimeError):  # a link that leads to itself; opening it will say so
-        path = path.absolute()
-    return str(path).encode(errors="backslashreplace").decode()
+        plain = os.name == "posix" and path.name not in ("", "..") and not path.is_symlink()
+    except OSError:
+        plain = False
+    if not plain:
+        return Path(os.path.realpath(path))
+    if path.parent not in folders:
+        folders[path.parent] = Path(os.path.realpath(path.parent))
+    return folders[path.parent] / path.name
 
 
 def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:

@@ -34,7 +34,7 @@ from rag.index.store import Store
 from rag.index.tune import Tuned
 from rag.index.view import View
 from rag.ingestion.chunk import RecursiveChunker, word_offsets
-from rag.intake import Given, Intake, Progress, Source, fit_above, inputs
+from rag.intake import Given, Intake, Progress, Source, fit_above, inputs, whole
 from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
 from rag.reembed import SAMPLED, Reembedded, reembed
 from rag.retrieval.dense import dense
@@ -481,11 +481,14 @@ class Engine:
 
     def _inputs(self, source: Source | Iterable[Source]) -> list[Path | Document]:
         """The files and documents that `source` names, without the index's own files."""
-        own = self._store.own_folder.resolve() if self._store.own_folder else None
+        items = inputs(source)
+        if self._store.own_folder is None:
+            return items
+        own, folders = self._store.own_folder.resolve(), dict[Path, Path]()
         return [
             item
-            for item in inputs(source)
-            if isinstance(item, Document) or own not in Path(os.path.realpath(item)).parents
+            for item in items
+            if isinstance(item, Document) or not whole(item, folders).is_relative_to(own)
         ]
 
     def _cutter(self) -> Chunker:

@@ -110,11 +110,13 @@ def make_plan(writer: StorageWriter, folders: Sequence[Path], files: Sequence[Pa
     Raises:
         InputError: a folder does not exist, and the index holds nothing of it.
     """
-    sources = writer.sources()
-    paths = {source_of(path): path for path in files}
-    scope = _scope_of(folders, paths)
+    sources, known_folders = writer.sources(), dict[Path, Path]()
+    paths = {source_of(path, known_folders): path for path in files}
+    scope = _scope_of(tuple(source_of(path, {}) for path in folders), paths)
     held = {source: document_id for source, document_id in sources if scope.holds(source)}
-    _see_folders(folders, held)
+    for path, name in zip(folders, scope.folders, strict=True):
+        if not path.exists() and not any(_is_under(source, (name,)) for source in held):
+            raise InputError(f"{path} does not exist; name a folder")
     gone = {source: id_ for source, id_ in held.items() if source not in paths and _is_gone(source, scope)}
     gone = {source: id_ for source, id_ in gone.items() if not _was_handed_in(writer, source)}
     there = dict(_look(writer, paths, {id_ for _, id_ in sources if id_}, bool(gone)))
@@ -155,19 +157,12 @@ def remove(writer: StorageWriter, plan: SyncPlan) -> None:
         writer.forget_sources(gone)
 
 
-def _scope_of(folders: Sequence[Path], paths: Mapping[str, Path]) -> _Scope:
-    names = tuple(dict.fromkeys(map(source_of, folders)))
+def _scope_of(names: tuple[str, ...], paths: Mapping[str, Path]) -> _Scope:
     return _Scope(
         folders=names,
         empty=tuple(name for name in names if not any(_is_under(source, (name,)) for source in paths)),
         unlisted=tuple(source for source, path in paths.items() if path.is_dir() and not path.is_symlink()),
     )
-
-
-def _see_folders(folders: Sequence[Path], held: Mapping[str, str | None]) -> None:
-    for path in folders:
-        if not path.exists() and not any(_is_under(source, (source_of(path),)) for source in held):
-            raise InputError(f"{path} does not exist; name a folder")
 
 
 def _is_under(source: str, folders: Sequence[str]) -> bool:
