@@ -409,8 +409,8 @@ class Engine:
             questions: What is asked; by default the first sentences of 200 passages.
             tenant: Whose passages are searched.
         """
-        with self._store.view(Principal(tenant=tenant, operator=True)) as view:
-            return measure_view(_local_view(view), self._queries(questions))
+        with self._local.view(Principal(tenant=tenant, operator=True)) as view:
+            return measure_view(view, self._queries(questions, view))
 
     def tune(
         self, recall: float = 0.98, questions: Sequence[str] = (), *, tenant: str = ""
@@ -428,24 +428,23 @@ class Engine:
         Raises:
             InputError: `recall` is not in 0..1, or there is nothing to ask.
         """
-        queries = self._queries(questions)
-        if not 0 < recall <= 1 or not len(queries):
-            raise InputError(
-                f"recall is in 0..1 and something must be asked, not {recall} and {len(queries)}"
-            )
-        with self._store.view(Principal(tenant=tenant, operator=True)) as view:
-            tuned = tune_view(_local_view(view), queries, recall)
+        with self._local.view(Principal(tenant=tenant, operator=True)) as view:
+            queries = self._queries(questions, view)
+            if not 0 < recall <= 1 or not len(queries):
+                raise InputError(
+                    f"recall is in 0..1 and something must be asked, not {recall} and {len(queries)} questions"
+                )
+            tuned = tune_view(view, queries, recall)
         if tuned:
             self._local.retune(with_efforts(self.settings, tuned))
         return tuned
 
-    def _queries(self, questions: Sequence[str]) -> Vectors:
-        if not questions:
-            with self._local.writer() as writer:
-                questions = first_sentences([each.chunk.text for each in writer.generations.sample(SAMPLED)])
-        if not questions:
-            return np.empty((0, self.encoder.fingerprint.dimension), np.float32)
-        return self.encoder.encode(questions, query=True)
+    def _queries(self, questions: Sequence[str], view: View) -> Vectors:
+        encoder = self._encoder_for(view)
+        asked = list(questions) or first_sentences(view.sample(SAMPLED))
+        if not asked:
+            return np.empty((0, encoder.fingerprint.dimension), np.float32)
+        return encoder.encode(asked, query=True)
 
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
@@ -513,12 +512,6 @@ def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> i
         IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
     """
     return restore_backup(Path(backup), Path(folder))
-
-
-def _local_view(view: StorageView) -> View:
-    if not isinstance(view, View):
-        raise InputError("this is for an index in a folder; the server has its own way")
-    return view
 
 
 def _placed(citation: Citation, view: StorageView) -> Citation:

@@ -57,6 +57,7 @@ class Store:
             IndexFormatError: it is of a newer format, or was made with other `settings`.
             IndexCorrupt: it is damaged.
         """
+        analyzer((settings or Settings()).language)  # an unknown one is refused before anything is made
         database = folder / NAME
         if not database.exists():
             if (folder / HEAD).exists() or (folder / "segments").exists():

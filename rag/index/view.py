@@ -243,6 +243,15 @@ class View:
         """
         return read_place(self._connection, self._visible, document_id, offset)
 
+    def sample(self, count: int) -> list[str]:
+        """The texts of `count` passages, spread over what is seen, always the same ones of one commit."""
+        wanted = (
+            "SELECT d.number, c.start, c.end FROM chunks c JOIN documents d ON d.number = c.document "
+            f"WHERE {self._visible.sql} ORDER BY c.content LIMIT ?"
+        )
+        places = query(self._connection, wanted, (*self._visible.values, count))
+        return [read_text(self._connection, *place) for place in places]
+
     @property
     def documents_total(self) -> int:
         """How many documents there are."""
