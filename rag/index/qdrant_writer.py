@@ -258,7 +258,9 @@ class Writer:
         """
         self._remote.set_payload(self._documents, self._lease.mine(), changes)
         now = read_manifest(self._remote, self._documents)
-        if now.writer != self._lease.owner:
+        number = changes.get("commit", 0)
+        shown = 0 < number <= now.commit and number not in now.aborted  # the lease ended just behind it
+        if now.writer != self._lease.owner and not shown:
             raise IndexLocked(
                 f"another took over the right to write to {self._remote.address}, because this one was not "
                 "heard of for too long; nothing of the last batch became visible, add it again"

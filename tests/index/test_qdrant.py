@@ -29,7 +29,7 @@ from rag.index.filters import compile_filter as compile_sql
 from rag.index.qdrant import QdrantStore
 from rag.index.qdrant_address import Address
 from rag.index.qdrant_filter import all_of, compile_filter, facts, match, numbers
-from rag.index.qdrant_lease import Lease
+from rag.index.qdrant_lease import Lease, read_manifest
 from rag.index.qdrant_points import FOREVER, MANIFEST
 from rag.index.qdrant_remote import Point, Remote
 from rag.index.qdrant_retry import TRIES
@@ -500,6 +500,24 @@ def test_a_writer_believed_dead_can_show_nothing(client: Any, monkeypatch: pytes
     other.compact()
     assert len(other.search("word", mode="dense")) == 4
     assert other.problems() == []
+
+
+def test_a_commit_that_is_shown_is_no_error_though_the_lease_ended(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = engine(client, monkeypatch), engine(client, monkeypatch)
+    begin(one)
+
+    def taken_over(remote: Remote, documents: str) -> Any:
+        monkeypatch.undo()
+        free_lease(client)
+        other.add(document("word of c", "c"))
+        return read_manifest(remote, documents)
+
+    with one._store.writer() as writer, writer._commit() as number:
+        monkeypatch.setattr("rag.index.qdrant_writer.read_manifest", taken_over)
+    assert number < one.stats().commit
+    assert {hit.source for hit in one.search("word")} == {"a", "b", "c"}
 
 
 def match_all() -> Any:
