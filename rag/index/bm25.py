@@ -27,7 +27,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -44,6 +43,7 @@ _LOOKUP = 8
 """A row is looked up in a list of postings at the cost of so many of its postings, about."""
 
 _ALL = np.ones(0, bool)
+_HALF = np.uint64(32)
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -187,17 +187,19 @@ class _Lists:
 
 def _lists(part: Part, ordered: Sequence[tuple[str, float]]) -> _Lists:
     lists = part.lists([term for term, _ in ordered])
-    held = [(*each, weight) for each, (_, weight) in zip(lists, ordered, strict=True) if each[1]]
-    begins, ends, weights = zip(*held, strict=True) if held else ((), (), ())
+    if (0, 0) in lists:
+        ordered = [each for each, (_, end) in zip(ordered, lists, strict=True) if end]
+        lists = [each for each in lists if each[1]]
+    begins, ends = np.array(lists, np.int64).reshape(-1, 2).T.copy()
     # An impact is at most 1. A weight, a product and a sum a term, and 3 more, round by 2**-24 of the result.
-    rounding = sum(weights) * (3 * len(weights) + 3) * 2.0**-23
-    most = [rest + rounding for rest in accumulate(reversed(weights))]
+    reach = sum(weight for _, weight in ordered) * (3 * len(ordered) + 3) * 2.0**-23
+    weights, remaining = [], [0.0]
+    for _, weight in reversed(ordered):
+        reach += weight
+        weights.append(weight)
+        remaining.append(reach)
     return _Lists(
-        part,
-        np.array(begins, np.int64),
-        np.array(ends, np.int64),
-        np.array(weights, np.float32),
-        np.array([*reversed(most), 0.0], np.float64),
+        part, begins, ends, np.array(weights[::-1], np.float32), np.array(remaining[::-1], np.float64)
     )
 
 
@@ -264,8 +266,8 @@ def _top_compiled(kernel: Kernel, lists: _Lists, k: int, allowed: Mask | None, l
     )
     keys.sort()
     keys = keys[:k]
-    rows = (keys & np.uint64(0xFFFFFFFF)).astype(np.int32)
-    return Ranking(rows, (~(keys >> np.uint64(32)).astype(np.uint32)).view(np.float32))
+    scores = (~keys >> _HALF).astype(np.uint32).view(np.float32)
+    return Ranking(keys.astype(np.uint32).view(np.int32), scores)
 
 
 def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

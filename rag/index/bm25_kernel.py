@@ -25,6 +25,12 @@ _WINDOW = 4096
 _LOOKUP = 32
 """A row is looked up in the postings of a window at the cost of so many of them, about."""
 
+_FOLLOWED = 10
+"""A row is followed through the lists at the cost of so many postings that are only added up, about."""
+
+_SCANNED = 64
+"""Scores that are looked at together, for one that is high enough."""
+
 _TINY = np.finfo(np.float32).tiny
 _ONES = np.uint32(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -116,6 +122,7 @@ def _search(
     in_window = (ends - begins) * _WINDOW // total
     missing = remaining.copy()
     leading = lists
+    window = _WINDOW // 8  # of few rows at first, whose best soon tell which others are worth a look
     while True:
         # The lists from `leading` on together do not reach the k-th best.
         while leading > 0 and remaining[leading - 1] < least:
@@ -126,8 +133,7 @@ def _search(
                 first = min(first, rows[_at(cursors[at])])
         if first == total:
             return best[:size]
-        start = first - first % _WINDOW
-        stop = start + _WINDOW
+        start, stop = first, first + window
         # Nor do, in this window, those from `adding` on: some have no row here.
         adding, reach = leading, remaining[leading]
         for at in range(leading - 1, -1, -1):
@@ -137,76 +143,105 @@ def _search(
             if reach < least and adding == at + 1:
                 adding = at
 
-        count = _at(0)
-        for at in range(adding):
-            weight, cursor, end = weights[at], _at(cursors[at]), _at(ends[at])
-            while cursor < end:
-                row = rows[cursor]
-                if row >= stop:
-                    break
-                local = np.uint32(row - start)
-                score = scores[local]
-                found[count] = local
-                count += _at(score == 0)
-                scores[local] = score + weight * impacts[shape_of[cursor]]
-                cursor += _at(1)
-            cursors[at] = cursor
-        if masked:
-            kept = _at(0)
-            for each in range(count):
-                local = found[_at(each)]
-                keep = allowed[start + local]
-                found[kept] = local
-                kept += _at(keep)
-                scores[local] *= np.float32(keep)
-            count = kept
-
-        for at in range(adding, lists):
-            needed = np.float32(least - missing[at])
-            kept = _at(0)
-            for each in range(count):
-                local = found[_at(each)]
-                score = scores[local]
-                keep = score >= needed
-                found[kept] = local
-                kept += _at(keep)
-                scores[local] = score * np.float32(keep)
-            count = kept
-            if count == _at(0):
-                break
-            weight = weights[at]
-            low = seek(cursors[at], ends[at], start)
-            if np.int64(count) * _LOOKUP < in_window[at]:
-                high = seek(low, ends[at], stop)
-                for each in range(count):
-                    local = found[_at(each)]
-                    here = seek(low, high, start + local)
-                    if here < high and rows[_at(here)] == start + local:
-                        scores[local] += weight * impacts[shape_of[_at(here)]]
-                cursors[at] = high
-            else:
-                cursor, end = _at(low), _at(ends[at])
+        shown = max(least, _TINY)
+        filled = _at(size)
+        few, many = 0, 0
+        for at in range(lists):
+            many += in_window[at]
+            few += in_window[at] if at < adding else 0
+        if few * _FOLLOWED > many + _WINDOW // 16:
+            # So many rows are found that it is faster to add up all lists, and not to follow any row.
+            for at in range(lists):
+                weight, end = weights[at], _at(ends[at])
+                cursor = _at(seek(cursors[at], ends[at], start))
+                while cursor < end:
+                    row = rows[cursor]
+                    if row >= stop:
+                        break
+                    scores[np.uint32(row - start)] += weight * impacts[shape_of[cursor]]
+                    cursor += _at(1)
+                cursors[at] = cursor
+            for first in range(0, window, _SCANNED):
+                some = np.uint32(0)
+                for each in range(_SCANNED):
+                    some |= np.uint32(scores[first + each] >= shown)
+                if some:
+                    for each in range(first, first + _SCANNED):
+                        local = np.uint32(each)
+                        if scores[local] >= shown and (not masked or allowed[start + local]):
+                            best[filled] = (_at(_ONES - bits[local]) << _HALF) | _at(start + local)
+                            filled += _at(1)
+            scores[:] = 0
+        else:
+            count = _at(0)
+            for at in range(adding):
+                weight, cursor, end = weights[at], _at(cursors[at]), _at(ends[at])
                 while cursor < end:
                     row = rows[cursor]
                     if row >= stop:
                         break
                     local = np.uint32(row - start)
                     score = scores[local]
-                    if score != 0:
-                        scores[local] = score + weight * impacts[shape_of[cursor]]
+                    found[count] = local
+                    count += _at(score == 0)
+                    scores[local] = score + weight * impacts[shape_of[cursor]]
                     cursor += _at(1)
                 cursors[at] = cursor
-        for at in range(adding, leading):
-            cursors[at] = seek(cursors[at], ends[at], stop)
+            if masked:
+                kept = _at(0)
+                for each in range(count):
+                    local = found[_at(each)]
+                    keep = allowed[start + local]
+                    found[kept] = local
+                    kept += _at(keep)
+                    scores[local] *= np.float32(keep)
+                count = kept
 
-        least_shown = max(least, _TINY)
-        filled = _at(size)
-        for each in range(count):
-            local = found[_at(each)]
-            best[filled] = (_at(_ONES - bits[local]) << _HALF) | _at(start + local)
-            filled += _at(scores[local] >= least_shown)
-            scores[local] = 0
+            for at in range(adding, lists):
+                needed = np.float32(least - missing[at])
+                kept = _at(0)
+                for each in range(count):
+                    local = found[_at(each)]
+                    score = scores[local]
+                    keep = score >= needed
+                    found[kept] = local
+                    kept += _at(keep)
+                    scores[local] = score * np.float32(keep)
+                count = kept
+                if count == _at(0):
+                    break
+                weight = weights[at]
+                low = seek(cursors[at], ends[at], start)
+                if np.int64(count) * _LOOKUP < in_window[at]:
+                    high = seek(low, ends[at], stop)
+                    for each in range(count):
+                        local = found[_at(each)]
+                        here = seek(low, high, start + local)
+                        if here < high and rows[_at(here)] == start + local:
+                            scores[local] += weight * impacts[shape_of[_at(here)]]
+                    cursors[at] = high
+                else:
+                    cursor, end = _at(low), _at(ends[at])
+                    while cursor < end:
+                        row = rows[cursor]
+                        if row >= stop:
+                            break
+                        local = np.uint32(row - start)
+                        score = scores[local]
+                        if score != 0:
+                            scores[local] = score + weight * impacts[shape_of[cursor]]
+                        cursor += _at(1)
+                    cursors[at] = cursor
+            for at in range(adding, leading):
+                cursors[at] = seek(cursors[at], ends[at], stop)
+
+            for each in range(count):
+                local = found[_at(each)]
+                best[filled] = (_at(_ONES - bits[local]) << _HALF) | _at(start + local)
+                filled += _at(scores[local] >= shown)
+                scores[local] = 0
         size = np.int64(filled)
+        window = min(2 * window, _WINDOW)
         if size >= full and size > k:
             best[:k] = np.partition(best[:size], k - 1)[:k]
             size = k
