@@ -6,7 +6,8 @@
 One thread, one query after another, the same queries by turns; times are CPU seconds of the process.
 Two kinds of filter let pass a share of the rows: any of them, or those nearest to one row, as a filter by
 topic does; then most queries lie far from all that they may find. The peers are asked at two efforts,
-for neither widens its search by itself. All graphs have the same m and ef_construction.
+for neither widens its search by itself. The peers' graphs and one of ours have m 16 and
+ef_construction 100.
 """
 
 from __future__ import annotations
@@ -59,18 +60,16 @@ def our_search(vectors: Vectors, folder: Path, plan: Plan) -> Searcher:
 
 
 def our_searches(vectors: Vectors, folder: Path) -> dict[str, Search]:
-    """The graph and the lists, as the planner lays and asks them."""
+    """The graphs, like the peers' and by default settings, and the lists, as they are planned."""
     searches: dict[str, Search] = {}
-    for kind, efforts in (("hnsw", (128, 384)), ("ivf_pq", (SETTINGS.nprobe,))):
-        plan = choose_plan(
-            len(vectors), vectors.shape[1], Settings(kind=kind, graph_m=16, ef_construction=100)
-        )
+    for settings in (SETTINGS, Settings(kind="hnsw"), Settings(kind="ivf_pq")):
+        plan = choose_plan(len(vectors), vectors.shape[1], settings)
         searcher = our_search(vectors, folder, plan)
-        for effort in efforts:
-            searches[f"rag {kind} {effort}"] = lambda query, allowed, of=searcher, at=effort: (
+        name = f"rag m {plan.m} effort" if plan.m else "rag lists"
+        for effort in (effort_of(plan, settings), *((384,) if settings is SETTINGS else ())):
+            searches[f"{name} {effort}"] = lambda query, allowed, of=searcher, at=effort: (
                 of.nearest(query, K, None if allowed.all() else allowed, at).rows
             )
-    assert effort_of(plan, SETTINGS) == SETTINGS.nprobe
     return searches
 
 
@@ -120,11 +119,9 @@ def main() -> None:
     queries = queries[: asked.queries]
     with tempfile.TemporaryDirectory() as scratch:
         folder = asked.keep or Path(scratch)
-        searches = (
-            our_searches(vectors, folder)
-            | faiss_searches(vectors, folder)
-            | hnswlib_searches(vectors, folder)
-        )
+        searches = our_searches(vectors, folder)
+        if asked.peer_queries:
+            searches |= faiss_searches(vectors, folder) | hnswlib_searches(vectors, folder)
         every: list[Mask] = []  # so that none has the number of another
         for share in SHARES:
             for kind, allowed in masks(vectors, share).items():
@@ -141,8 +138,10 @@ def main() -> None:
                         seconds[name] += process_time() - before
                 for name in searches:
                     done = len(found[name])
+                    if not done:
+                        continue
                     recall, speed = share_found(truth[:done], found[name]), done / seconds[name]
-                    print(f"{share:6.1%} {kind:10} {name:16} recall {recall:.4f} {speed:8,.0f}/s", flush=True)
+                    print(f"{share:6.1%} {kind:10} {name:20} recall {recall:.4f} {speed:8,.0f}/s", flush=True)
 
 
 if __name__ == "__main__":
