@@ -66,7 +66,8 @@ class Engine:
     """An index with all that reads into it and answers from it. It may be used from several threads.
 
     Args:
-        path: The index's folder. It is made where there is none, unless `create` is false.
+        path: The index's folder, or `qdrant://host:6333/name`. It is made where there is none, unless
+            `create` is false.
         encoder: An Encoder, a model's name or folder; None is all-MiniLM-L6-v2.
         reranker: Judges the best candidates of a search once more; none by default.
         generator: Writes answers; by default they are extracted, word for word.
@@ -74,7 +75,7 @@ class Engine:
         settings: How a new index is made. An index knows its own: leave this out to open one.
 
     Raises:
-        InputError: `path` is an address, not a folder.
+        InputError: `path` is an address of no kind that is known.
         IndexNotFound: There is no index, and `create` is false, or the folder holds other files.
         IndexFormatError: The index has a newer format, or other settings.
         IndexCorrupt: The index is damaged.
@@ -91,9 +92,7 @@ class Engine:
         settings: Settings | None = None,
         create: bool = True,
     ):
-        if "://" in os.fspath(path):
-            raise InputError(f"{path}: an index is a folder; servers such as Qdrant are not spoken to yet")
-        self._store: Storage = Store(Path(path), settings, create=create)
+        self._store = _open_store(os.fspath(path), settings, create=create)
         self._wanted_encoder = encoder
         self._encoder: Encoder | None = None
         self._encoder_lock = threading.Lock()
@@ -372,7 +371,7 @@ class Engine:
             old = self.encoder
         except (EncoderMismatch, EncoderNotFound):
             old = None
-        found = reembed(self._local, old, new, progress or _no_progress)
+        found = reembed(self._store, old, new, progress or _no_progress)
         with self._encoder_lock:
             self._wanted_encoder = self._encoder = new
         return found
@@ -432,7 +431,7 @@ class Engine:
             queries = self._queries(questions, view)
             if not 0 < recall <= 1 or not len(queries):
                 raise InputError(
-                    f"recall is in 0..1 and something must be asked, not {recall} and {len(queries)} questions"
+                    f"recall is in 0..1 and something must be asked, not {recall} of {len(queries)} questions"
                 )
             tuned = tune_view(view, queries, recall)
         if tuned:
@@ -512,6 +511,17 @@ def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> i
         IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
     """
     return restore_backup(Path(backup), Path(folder))
+
+
+def _open_store(path: str, settings: Settings | None, *, create: bool) -> Storage:
+    """The store at a path, or at the address of a server."""
+    if path.startswith(("qdrant://", "qdrants://")):
+        from rag.index.qdrant import QdrantStore
+
+        return QdrantStore(path, settings, create=create)
+    if "://" in path:
+        raise InputError(f"{path}: an index is a folder, or qdrant://host:port/name")
+    return Store(Path(path), settings, create=create)
 
 
 def _placed(citation: Citation, view: StorageView) -> Citation:

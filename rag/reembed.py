@@ -16,15 +16,13 @@ import numpy as np
 from rag.errors import InputError
 from rag.index.documents import Passage
 from rag.index.quality import first_sentences
+from rag.index.storage import Storage
 from rag.index.store import Store
 from rag.index.vectors import exact_nearest
 from rag.index.writer import Writer
 from rag.intake import EMBED_AT_ONCE, Progress, embedded_text, fit_above, headings, vectors_of
 from rag.protocols import Encoder, Tokenizer
 from rag.types import Vectors
-
-PART = 20_000
-"""So many vectors are committed at a time."""
 
 SAMPLED = 200
 DEPTH = 10
@@ -35,20 +33,21 @@ class Reembedded:
     """What a change of encoder did.
 
     `recall_before` and `recall_after` are the shares of sampled passages that are among the ten
-    nearest to their own first sentence, with the old encoder (None where there was none) and the
-    new; `overlap` is how much of the ten the two have in common.
+    nearest to their own first sentence, with the old encoder and the new; `overlap` is how much of
+    the ten the two have in common. They are None where that was not compared: there was no other
+    encoder, or the index is on a server.
     """
 
     chunks: int
     chunks_embedded: int
     sampled: int
     recall_before: float | None
-    recall_after: float
+    recall_after: float | None
     overlap: float | None
     seconds: float
 
 
-def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress) -> Reembedded:
+def reembed(store: Storage, old: Encoder | None, new: Encoder, progress: Progress) -> Reembedded:
     """Give every passage a vector of `new`, compare, and search with it from then on.
 
     Raises:
@@ -63,25 +62,28 @@ def reembed(store: Store, old: Encoder | None, new: Encoder, progress: Progress)
         )
     started, embedded = time.perf_counter(), 0
     total = store.stats().chunks
-    with store.writer() as writer:
-        generation = writer.generations.of(new.fingerprint)
-    found = None
-    while True:
-        with store.writer() as writer:
-            passages = writer.generations.unembedded(generation, PART)
-            if not passages and found is not None:
-                writer.generations.serve(generation)
-                break
-        if not passages:
-            found = _compare(store, generation, old, new)
-            continue
-        rows = np.array([passage.row for passage in passages], np.int32)
+    compared = _Compared()
+
+    def embed(passages: Sequence[Passage]) -> Vectors:
+        nonlocal embedded
         vectors = embed_passages(passages, new, size, embedded, total, progress)
         embedded += len(passages)
-        with store.writer() as writer:
-            writer.generations.put(passages[0].segment, generation, rows, vectors)
+        return vectors
+
+    if isinstance(store, Store):
+        folder = store
+
+        def compare(generation: int) -> None:
+            nonlocal compared
+            compared = _compare(folder, generation, old, new)
+
+        folder.change_encoder(new.fingerprint, embed, compare)
+    else:
+        store.change_encoder(new.fingerprint, embed)
     seconds = time.perf_counter() - started
-    return Reembedded(total, embedded, found.sampled, found.before, found.after, found.overlap, seconds)
+    return Reembedded(
+        total, embedded, compared.sampled, compared.before, compared.after, compared.overlap, seconds
+    )
 
 
 def above(passage: Passage, encoder: Encoder, size_tokens: int) -> str:
@@ -104,10 +106,10 @@ def embed_passages(
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    sampled: int
-    before: float | None
-    after: float
-    overlap: float | None
+    sampled: int = 0
+    before: float | None = None
+    after: float | None = None
+    overlap: float | None = None
 
 
 def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -> _Compared:
@@ -116,7 +118,7 @@ def _compare(store: Store, generation: int, old: Encoder | None, new: Encoder) -
         sampled = writer.generations.sample(SAMPLED)
         queries = first_sentences([passage.chunk.text for passage in sampled])
         if not queries:
-            return _Compared(0, None, 1.0, None)
+            return _Compared()
         wanted = [(passage.segment, passage.row) for passage in sampled]
         after = _nearest(writer, generation, new, queries)
         if old is None or old.fingerprint == new.fingerprint:

@@ -19,9 +19,9 @@ from rag.index.database import NAME, query
 from rag.index.desk import write_lock
 from rag.index.files import HEAD
 from rag.index.salvage import mend_database
-from rag.index.store import Store
+from rag.index.store import EMBEDDED_AT_ONCE, Store
 from rag.protocols import Encoder
-from rag.reembed import PART, above, embed_passages
+from rag.reembed import above, embed_passages
 
 
 def repair(folder: Path, encoder: Callable[[], Encoder]) -> list[str]:
@@ -76,7 +76,7 @@ def _embed_lost(store: Store, encoder: Callable[[], Encoder]) -> list[str]:
     while True:
         with store.writer() as writer:
             generation = writer.generations.searched()
-            passages = writer.generations.unembedded(generation, PART) if generation else []
+            passages = writer.generations.unembedded(generation, EMBEDDED_AT_ONCE) if generation else []
             if not passages:
                 return [f"{embedded} passages are embedded anew"] if embedded else []
             vectors = embed_passages(

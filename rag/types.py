@@ -321,7 +321,7 @@ class Settings:
     overlap_tokens: int = 40
     k1: float = 0.9
     b: float = 0.4
-    title_boost: float = 1.0
+    title_boost: float = 2.0
     language: str = "english"
     kind: str = "auto"
     auto_graph_rows: int = 50_000

@@ -150,5 +150,5 @@ def test_a_reranker_has_the_last_word(open_engine: Open, folder: Path) -> None:
 
 
 def test_an_address_is_no_folder() -> None:
-    with pytest.raises(InputError, match="Qdrant"):
-        rag.open("qdrant://localhost:6333/name")
+    with pytest.raises(InputError, match="qdrant://host:port/name"):
+        rag.open("redis://localhost:6333/name")

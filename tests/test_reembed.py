@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rag.errors import EncoderMismatch
-from rag.index import plan
+from rag.index import plan, store
 from rag.pipeline import Engine
 from rag.types import Principal, Settings
 from tests.fakes import HashingEncoder, document
@@ -85,9 +85,7 @@ def test_the_old_encoder_serves_while_the_new_one_embeds(open_engine: Open) -> N
 
 
 def test_a_run_that_dies_goes_on_where_it_was(open_engine: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    from rag import reembed
-
-    monkeypatch.setattr(reembed, "PART", 5)
+    monkeypatch.setattr(store, "EMBEDDED_AT_ONCE", 5)
     engine = open_engine(encoder=HashingEncoder(64))
     engine.add([document(f"Word {word} alone.", word) for word in WORDS])
 

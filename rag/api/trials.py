@@ -124,6 +124,9 @@ def bench_retrieval(
     mode: Annotated[BenchMode, typer.Option(help="How passages are found.")] = BenchMode.HYBRID,
     k1: Annotated[float, typer.Option(help="BM25's k1.")] = 0.9,
     b: Annotated[float, typer.Option(help="BM25's b.")] = 0.4,
+    title_boost: Annotated[
+        float, typer.Option(help="What a word of the title counts; 1 is plain BM25.")
+    ] = 2.0,
     encoder: EncoderOption = None,
     reranker: RerankerOption = None,
     as_json: JsonOption = False,
@@ -135,7 +138,7 @@ def bench_retrieval(
 
     found = read_settings({"encoder": encoder, "reranker": reranker})
     try:
-        settings = Settings(k1=k1, b=b)
+        settings = Settings(k1=k1, b=b, title_boost=title_boost)
     except ValueError as error:
         raise InputError(str(error)) from error
     with progress_bar() as progress:

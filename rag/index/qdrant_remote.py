@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any, TypeVar
 
@@ -193,7 +194,7 @@ class Remote:
             ]
             self._tried(
                 "to take points",
-                lambda batch=batch: self._client.upsert(name, points=batch, wait=True, update_mode=mode),
+                partial(self._client.upsert, name, points=batch, wait=True, update_mode=mode),
             )
 
     def _vectors(self, point: Point) -> dict[str, Any]:
@@ -248,14 +249,12 @@ class Remote:
 
     def get(self, name: str, ids: Sequence[str], *, payload: bool = True) -> dict[str, Found]:
         """The points of these ids, by id; one that is not there is left out."""
-        found = {}
+        found: dict[str, Found] = {}
         for at in range(0, len(ids), PAGE):
             part = list(ids[at : at + PAGE])
             records = self._tried(
                 "for points",
-                lambda part=part: self._client.retrieve(
-                    name, ids=part, with_payload=payload, with_vectors=False
-                ),
+                partial(self._client.retrieve, name, ids=part, with_payload=payload, with_vectors=False),
             )
             found.update((str(record.id), _found(record)) for record in records)
         return found

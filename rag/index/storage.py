@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from rag.errors import EncoderMismatch
-from rag.index.documents import Fields, Held, Known, Prepared
+from rag.index.documents import Fields, Held, Known, Passage, Prepared
 from rag.protocols import Index
 from rag.types import Document, Fingerprint, Principal, Settings, Stats, Vectors
 
@@ -120,6 +120,10 @@ class Storage(Protocol):
 
     def check_encoder(self, fingerprint: Fingerprint) -> None:
         """See that vectors of this encoder may be compared with those in the index."""
+        ...
+
+    def change_encoder(self, fingerprint: Fingerprint, embed: Callable[[Sequence[Passage]], Vectors]) -> int:
+        """Give every passage a vector of another encoder, search with it from then on; return the commit."""
         ...
 
     def close(self) -> None:

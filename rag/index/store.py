@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import apsw
+import numpy as np
 
 from rag.errors import (
     IndexClosed,
@@ -37,13 +38,17 @@ from rag.index.database import (
     write_meta,
 )
 from rag.index.desk import Desk, write_lock
+from rag.index.documents import Passage
 from rag.index.files import HEAD, MENDING, folder_bytes, make_folder, read_head, write_head
 from rag.index.filters import readable_by
 from rag.index.forgotten import Forgotten, find_forgotten
 from rag.index.storage import check_same_encoder
 from rag.index.view import NOBODY, Snapshot, View, read_fingerprint, read_snapshot
 from rag.index.writer import Writer
-from rag.types import Fingerprint, Principal, Settings, Stats
+from rag.types import Fingerprint, Principal, Settings, Stats, Vectors
+
+EMBEDDED_AT_ONCE = 20_000
+"""So many vectors of another encoder are committed at a time."""
 
 
 class Store:
@@ -205,6 +210,38 @@ class Store:
             kind=self.settings.kind,
             encoder=fingerprint.name if fingerprint else "",
         )
+
+    def change_encoder(
+        self,
+        fingerprint: Fingerprint,
+        embed: Callable[[Sequence[Passage]], Vectors],
+        ready: Callable[[int], None] | None = None,
+    ) -> int:
+        """Give every passage a vector of another encoder, search with it from then on; return the commit.
+
+        Adding, deleting and searching go on meanwhile. What was embedded is kept when it is killed.
+
+        Args:
+            fingerprint: That of the other encoder.
+            embed: The vectors of passages, float32 (n, dimension), which `fingerprint` makes.
+            ready: Called once with the generation that is about to be searched.
+        """
+        with self.writer() as writer:
+            generation = writer.generations.of(fingerprint)
+        told = ready is None
+        while True:
+            with self.writer() as writer:
+                passages = writer.generations.unembedded(generation, EMBEDDED_AT_ONCE)
+                if not passages and told:
+                    return writer.generations.serve(generation)
+            if passages:
+                rows = np.array([passage.row for passage in passages], np.int32)
+                vectors = embed(passages)
+                with self.writer() as writer:
+                    writer.generations.put(passages[0].segment, generation, rows, vectors)
+            elif ready is not None and not told:
+                ready(generation)
+                told = True
 
     def problems(self) -> list[str]:
         """What is wrong with the last commit, after every byte of it was looked at."""
