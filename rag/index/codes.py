@@ -189,7 +189,7 @@ def rescored(vectors: Vectors, query: Vectors, rows: npt.NDArray[np.int64], k: i
 def _rough(vectors: Vectors, query: Vectors, rows: npt.NDArray[np.int64]) -> Scores:
     """The inner products of `rows` up to rounding, read where they lie and not copied out."""
     faiss = load_faiss()
-    scores = np.empty(len(rows), np.float32)
+    scores, query = np.empty(len(rows), np.float32), np.ascontiguousarray(query, np.float32)
     pointers = (faiss.swig_ptr(array) for array in (scores, query, vectors, rows))
     faiss.fvec_inner_products_by_idx(*pointers, vectors.shape[1], 1, len(rows))
     return scores

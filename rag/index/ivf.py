@@ -164,7 +164,7 @@ class Lists:
         parameters = faiss.SearchParametersIVF(nprobe=visited)
         if bits is not None:
             parameters = faiss.SearchParametersIVF(nprobe=visited, sel=faiss.IDSelectorBitmap(bits))
-        turned = self._turn @ query
+        turned = np.ascontiguousarray(self._turn @ query, np.float32)
         scores, found = np.empty(count, np.float32), np.empty(count, np.int64)
         self._lists.search_c(
             1, faiss.swig_ptr(turned), count, faiss.swig_ptr(scores), faiss.swig_ptr(found), parameters

@@ -100,6 +100,14 @@ def test_all_that_is_allowed_and_no_more(built: Built, vectors: np.ndarray) -> N
     assert len(searcher.nearest(vectors[0], ROWS + 5, None, effort).rows) == ROWS
 
 
+def test_a_query_may_lie_anyhow_in_memory(built: Built, vectors: np.ndarray) -> None:
+    plan, searcher, _ = built
+    across = np.asfortranarray(vectors[:5].astype(np.float64))
+    for query, other in zip(vectors, across, strict=False):
+        wanted = searcher.nearest(query, 100, None, EFFORT[plan.kind])
+        assert searcher.nearest(other, 100, None, EFFORT[plan.kind]).rows.tolist() == wanted.rows.tolist()
+
+
 def test_threads_find_what_one_finds(built: Built, vectors: np.ndarray) -> None:
     plan, searcher, _ = built
 
