@@ -155,7 +155,8 @@ class _Lists:
     """The postings of a query's terms in one part, in the order in which they are summed.
 
     The at-th list is `begins[at]:ends[at]` of the postings; `remaining[at]` is more than
-    what it and those behind it can add to a score, by the most that rounding can make of the sum.
+    what it and those behind it can add to a score, by the most that rounding can make of the sum,
+    which is the last of `remaining`.
     """
 
     part: Part
@@ -193,7 +194,7 @@ def _lists(part: Part, ordered: Sequence[tuple[str, float]]) -> _Lists:
     begins, ends = np.array(lists, np.int64).reshape(-1, 2).T.copy()
     # An impact is at most 1. A weight, a product and a sum a term, and 3 more, round by 2**-24 of the result.
     reach = sum(weight for _, weight in ordered) * (3 * len(ordered) + 3) * 2.0**-23
-    weights, remaining = [], [0.0]
+    weights, remaining = [], [reach]
     for _, weight in reversed(ordered):
         reach += weight
         weights.append(weight)

@@ -1,8 +1,10 @@
 """The search for the best rows by BM25 as compiled code, where numba is installed.
 
 Rows are gone through in windows that fit a cache. In each, the lists that can lift a row to the
-k-th best score so far are added up row by row; the rows that they find are then followed into the
-other lists for as long as they can still reach it. Sums are in the order of the lists, as without numba.
+k-th best score so far are added up row by row, and the rows that they find are then followed into
+the other lists for as long as they can still reach it. Where that would be most of the rows, it is
+faster to add up all lists and to look through the window. Sums are in the order of the lists, as
+without numba.
 
 Source: H. Turtle and J. Flood, Query evaluation: strategies and optimizations, IP&M 31(6), 1995
 (MaxScore); the windows are those of Apache Lucene's MaxScoreBulkScorer.
@@ -11,7 +13,7 @@ Source: H. Turtle and J. Flood, Query evaluation: strategies and optimizations, 
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
+from threading import Thread
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -65,20 +67,44 @@ class Kernel(Protocol):
 
 @cache
 def load_kernel() -> Kernel | None:
-    """The compiled search, None where numba is not installed.
+    """The compiled search, None where numba cannot be had.
 
-    It takes a second to load, and some more where it was never compiled before, so it
-    is for who searches often.
+    It takes a second to load, and ten or so where it was never compiled before.
     """
-    if find_spec("numba") is None:
+    try:
+        from numba import njit
+    except ImportError:  # it is not there, or does not go with this NumPy
         return None
-    from numba import njit
-
     options = {"nogil": True, "error_model": "numpy", "boundscheck": False}
     try:
-        return cast("Kernel", njit(cache=True, **options)(_search))
+        kernel = cast("Kernel", njit(cache=True, **options)(_search))
     except RuntimeError:  # there is no folder to keep it in
-        return cast("Kernel", njit(**options)(_search))
+        kernel = cast("Kernel", njit(**options)(_search))
+    _compile(kernel)
+    return kernel
+
+
+def kernel_when_loaded() -> Kernel | None:
+    """The compiled search, None until it is loaded, which goes on behind the first call."""
+    thread = _loading()
+    return None if thread.is_alive() else load_kernel()
+
+
+@cache
+def _loading() -> Thread:
+    thread = Thread(target=load_kernel, name="bm25-kernel", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile(kernel: Kernel) -> None:
+    """Search nothing, with arrays of the kinds that nearly all postings have."""
+    rows, shapes, impacts = np.empty(0, np.int32), np.empty(0, np.uint16), np.empty(0, np.float32)
+    allowed = np.empty(0, np.bool_)
+    for array in (rows, shapes, impacts, allowed):
+        array.flags.writeable = False
+    places, weights, remaining = np.empty(0, np.int64), np.empty(0, np.float32), np.zeros(1)
+    kernel(rows, shapes, impacts, 1, places, places, weights, remaining, allowed, np.float32(0), 1)
 
 
 def _search(

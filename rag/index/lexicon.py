@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rag.index.analyzer import analyzer
 from rag.index.bm25 import Part, count_rows, idf, impacts
-from rag.index.bm25_kernel import Kernel, load_kernel
+from rag.index.bm25_kernel import Kernel, kernel_when_loaded
 from rag.index.positions import rows_with_phrase
 from rag.index.query import conditions, parse_query
 from rag.index.segment import Segment
@@ -86,7 +86,7 @@ class Lexicon:
     @property
     def kernel(self) -> Kernel | None:
         """Compiled code that searches faster, None until it pays or where it is not installed."""
-        return load_kernel() if self._queries > QUERIES_BEFORE_COMPILED else None
+        return kernel_when_loaded() if self._queries > QUERIES_BEFORE_COMPILED else None
 
 
 def _living(lengths: npt.NDArray[np.float64], mask: Mask | None) -> npt.NDArray[np.float64]:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from time import sleep
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from rank_bm25 import BM25Okapi
 
 from rag.index.bm25 import Part, count_rows, impacts, scores_of, top_rows
-from rag.index.bm25_kernel import load_kernel
+from rag.index.bm25_kernel import kernel_when_loaded, load_kernel
 from rag.index.postings import count_terms
 from rag.pipeline import Engine
 from rag.types import Chunk, Document, Settings, Span
@@ -141,7 +143,9 @@ def test_chunks_without_a_term_are_no_trouble(open_engine: Callable[..., Engine]
 KERNELS = [None, pytest.param("numba", marks=pytest.mark.skipif(not find_spec("numba"), reason="no numba"))]
 
 
-def corpus(seed: int, rows: int, boost: float) -> tuple[Part, npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def corpus(
+    seed: int, rows: int, boost: float, k1: float
+) -> tuple[Part, npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Random rows of few terms: their part, the counts by term, field and row, and the lengths."""
     rng = np.random.default_rng(seed)
     shares = np.array([0.002, 0.01, 0.05, 0.1, 0.3, 0.6])
@@ -157,24 +161,25 @@ def corpus(seed: int, rows: int, boost: float) -> tuple[Part, npt.NDArray[np.int
     ]
     postings, lengths, title_lengths = count_terms((headings, body) for headings, body in fields)
     weighted = lengths + boost * title_lengths
-    return Part(postings, impacts(postings, weighted.mean(), 0.9, 0.4, boost), rows), counts, weighted
+    return Part(postings, impacts(postings, weighted.mean(), k1, 0.4, boost), rows), counts, weighted
 
 
 def brute_force(
     counts: npt.NDArray[np.int64],
     lengths: npt.NDArray[np.float64],
     boost: float,
+    k1: float,
     weights: dict[str, float],
     kind: type[np.floating],
 ) -> npt.NDArray[np.floating]:
     """The score of every row in the arithmetic of `kind`, its terms summed by falling weight."""
-    norms = 0.9 * (1 - 0.4 + 0.4 * lengths / max(lengths.mean(), 1e-9))
+    norms = k1 * (1 - 0.4 + 0.4 * lengths / max(lengths.mean(), 1e-9))
     scores = np.zeros(len(lengths), kind)
     for term, weight in sorted(weights.items(), key=lambda each: (-each[1], each[0])):
         if term in "abcdef":
             body, headings = counts["abcdef".index(term)]
             frequency = body + boost * headings
-            scores += kind(weight) * (frequency / (frequency + norms)).astype(kind)
+            scores += kind(weight) * (frequency / np.maximum(frequency + norms, 1e-30)).astype(kind)
     return scores
 
 
@@ -194,6 +199,7 @@ def best_by_sorting(scores: npt.NDArray[np.floating], k: int, allowed: npt.NDArr
     ),
     share=st.sampled_from([0.0, 0.01, 0.5, 1.0]),
     boost=st.sampled_from([1.0, 2.5, 0.0]),
+    k1=st.sampled_from([0.9, 0.0]),  # with 0 a score is the sum of the weights, and many are equal
 )
 def test_pruning_leaves_out_no_row_that_brute_force_finds(
     kernel: str | None,
@@ -203,14 +209,15 @@ def test_pruning_leaves_out_no_row_that_brute_force_finds(
     weights: dict[str, float],
     share: float,
     boost: float,
+    k1: float,
 ) -> None:
     compiled = load_kernel() if kernel else None
     parts, masks, wanted = [], [], []
     for number, rows in enumerate(sizes):
-        part, counts, lengths = corpus(seed + number, rows, boost)
+        part, counts, lengths = corpus(seed + number, rows, boost, k1)
         allowed = np.random.default_rng(seed).random(rows) < share
-        exact = brute_force(counts, lengths, boost, weights, np.float64)
-        scores = brute_force(counts, lengths, boost, weights, np.float32)
+        exact = brute_force(counts, lengths, boost, k1, weights, np.float64)
+        scores = brute_force(counts, lengths, boost, k1, weights, np.float32)
         np.testing.assert_allclose(scores, exact, rtol=1e-6)
         parts.append(part)
         masks.append(None if share == 1.0 else allowed)
@@ -256,3 +263,19 @@ def test_the_terms_of_nonsense_are_not_kept() -> None:
     part = Part(postings, impacts(postings, 1.0, 0.9, 0.4), 1)
     top_rows([part], {"a": 1.0} | {f"x{number}": 1.0 for number in range(100)}, 5)
     assert list(part.known) == ["a"]
+
+
+@pytest.mark.skipif(not find_spec("numba"), reason="no numba")
+def test_the_kernel_is_loaded_behind_the_first_call() -> None:
+    kernel = None
+    for _ in range(600):
+        kernel = kernel or kernel_when_loaded()
+        if kernel is None:
+            sleep(0.1)
+    assert kernel is load_kernel()
+    assert kernel is not None
+
+
+def test_there_is_no_kernel_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert load_kernel.__wrapped__() is None
