@@ -21,7 +21,8 @@ from lab.damage import (
 )
 from lab.pool import Pool
 
-TRIALS = 80
+TRIALS = 60
+MENDED = 8
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,19 @@ def test_whatever_is_damaged_is_told_by_its_name(
         tally.take(finding)
     assert not tally.wrong, str(tally.wrong[0])
     assert tally.trials == 2 * TRIALS
+
+
+@pytest.mark.parametrize("part", ["segments", "index.db"])
+def test_what_is_damaged_is_mended_or_named_as_lost(
+    pool: Pool, folder: Path, both: list[Sample], part: str
+) -> None:
+    sample = both[0]
+    every = (each for each in random_damages(sample.tree, Random(3)) if each.path.startswith(part))
+    work = folder / f"mending {part}"
+    work.mkdir()
+    for finding in try_damages(islice(every, MENDED), sample, pool, work, mend=True):
+        assert not finding.mended.startswith("badly"), str(finding)
+        assert part == "index.db" or finding.mended == "whole", str(finding)
 
 
 def test_the_samples_hold_every_kind_of_file(both: list[Sample]) -> None:
