@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -192,6 +193,8 @@ def no_change(folder: Path, files: int) -> dict[str, Taken]:
             text = " ".join(vocabulary[each] for each in drawn(rng, 60).tolist())
             (below / f"file{at}.txt").write_text(f"{text} {at}\n")
         time.sleep(2.5)  # what was written this moment is not believed to stay
+    if index.exists():
+        shutil.rmtree(index)
     engine = Engine(index, encoder=HashingEncoder())
     found = {"first add": timed(lambda: engine.add(place))}
     for name, call in (("add", engine.add), ("sync", engine.sync)):
