@@ -144,3 +144,23 @@ def test_a_log_that_lost_its_end_is_told_and_gone_on_from(open_engine: Open, tmp
 def test_where_there_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(IndexNotFound):
         repair(tmp_path / "nothing", HashingEncoder)
+
+
+def test_a_file_that_is_no_database_needs_a_backup(whole: Engine, tmp_path: Path) -> None:
+    whole.close()
+    path = tmp_path / "index" / "index.db"
+    path.write_bytes(b"not a database at all" * 1000)
+    with pytest.raises(IndexCorrupt, match=r"index\.db"):
+        repair(tmp_path / "index", HashingEncoder)
+
+
+def test_a_database_cut_short_below_its_log_is_told(open_engine: Open, tmp_path: Path) -> None:
+    engine, other = open_engine(), open_engine()
+    engine.add([document(f"ferry {at} " + "word " * 2000, f"s{at}") for at in range(9)])
+    path = tmp_path / "index" / "index.db"
+    data = path.read_bytes()
+    assert (tmp_path / "index" / "index.db-wal").stat().st_size
+    path.write_bytes(data[: len(data) * 2 // 3])
+    assert any("index.db is damaged" in problem for problem in other.problems())
+    path.write_bytes(data)
+    assert other.problems() == []

@@ -178,20 +178,22 @@ def prepare(connection: apsw.Connection, path: Path, *, beside_segments: bool = 
 
 
 def check_size(connection: apsw.Connection, path: Path) -> None:
-    """See, in a read transaction, that the file is as long as its pages: a checksum is of a whole page.
+    """See that the file is as long as its pages: a checksum is of a whole page, and a missing one has none.
 
-    While there is a log, pages may stand there alone, and nothing can be said.
+    While the log holds pages that the file lacks, nothing can be said. Call it outside of a transaction.
 
     Raises:
         IndexCorrupt: it is longer, or shorter.
     """
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists() and log.stat().st_size:
-        return
-    wanted = one(connection, "PRAGMA page_count")[0] * one(connection, "PRAGMA page_size")[0]
-    size = path.stat().st_size
-    if size != wanted:
-        raise IndexCorrupt(f"{path} is damaged: it has {size} bytes, and its pages {wanted}; {MENDING}")
+    for _ in range(3):  # another may be writing
+        before = one(connection, "PRAGMA wal_checkpoint(NOOP)")
+        _, logged, brought_in = before
+        wanted = one(connection, "PRAGMA page_count")[0] * one(connection, "PRAGMA page_size")[0]
+        size = path.stat().st_size
+        if logged != brought_in or size == wanted:
+            return
+        if one(connection, "PRAGMA wal_checkpoint(NOOP)") == before:
+            raise IndexCorrupt(f"{path} is damaged: it has {size} bytes, and its pages {wanted}; {MENDING}")
 
 
 def _create(connection: apsw.Connection) -> None:

@@ -41,7 +41,8 @@ def mend_database(folder: Path) -> list[str]:
     """
     path, said = folder / NAME, []
     if not _is_whole(path):
-        said += _salvage(path)
+        with explained(path):
+            said += _salvage(path)
     try:
         noted = read_head(folder)
     except IndexCorrupt:
@@ -72,9 +73,8 @@ def _is_whole(path: Path) -> bool:
             connection = connect(path)
             try:
                 prepare(connection, path)
-                with transaction(connection):
-                    check_size(connection, path)
-                    return query(connection, "PRAGMA integrity_check(1)") == [("ok",)]
+                check_size(connection, path)
+                return query(connection, "PRAGMA integrity_check(1)") == [("ok",)]
             finally:
                 connection.close()
     except RagError:

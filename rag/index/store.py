@@ -81,9 +81,8 @@ class Store:
         acknowledged = read_head(folder)
         with self._connection() as connection:
             prepare(connection, database)
-            with transaction(connection):
-                self._check_head(connection, acknowledged)
-                check_size(connection, database)
+            self._check_head(connection, acknowledged)
+            check_size(connection, database)
             analyzer(
                 (settings or Settings()).language
             )  # an unknown one is refused before anything is written
@@ -245,8 +244,13 @@ class Store:
 
     def problems(self) -> list[str]:
         """What is wrong with the last commit, after every byte of it was looked at."""
-        with self._connection() as connection, transaction(connection):
-            return list(find_problems(connection, self.folder))
+        with self._connection() as connection:
+            try:
+                check_size(connection, self._database)
+            except IndexCorrupt as error:
+                return [str(error)]
+            with transaction(connection):
+                return list(find_problems(connection, self.folder))
 
     def retune(self, settings: Settings) -> None:
         """Write other settings down, which differ in how much of a structure a search looks at."""
