@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -42,8 +43,8 @@ Mask = npt.NDArray[np.bool_]
 _LOOKUP = 8
 """A row is looked up in a list of postings at the cost of so many of its postings, about."""
 
-_ALL = np.ones(0, bool)
 _HALF = np.uint64(32)
+_NO_SPANS = np.empty((0, 2), np.int64)
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -122,16 +123,14 @@ def top_rows(
     ordered = _in_order(weights)
     masks = allowed if allowed is not None else [None] * len(parts)
     for at in sorted(range(len(parts)), key=lambda at: -parts[at].rows) if k > 0 else ():
-        lists = _lists(parts[at], ordered)
+        wanted = min(k, parts[at].rows)
         least = best[-1] if len(best) == k else np.float32(0)
-        if lists.reaches(0, least):
-            wanted = min(k, parts[at].rows)
-            if kernel is None:
-                found[at] = _top(lists, wanted, masks[at], least)
-            else:
-                found[at] = _top_compiled(kernel, lists, wanted, masks[at], least)
-            if len(parts) > 1:
-                best = np.sort(np.concatenate([best, found[at].scores]))[::-1][:k]
+        if kernel is None:
+            found[at] = _top(_lists(parts[at], ordered), wanted, masks[at], least)
+        else:
+            found[at] = _top_compiled(kernel, parts[at], ordered, wanted, masks[at], least)
+        if len(parts) > 1:
+            best = np.sort(np.concatenate([best, found[at].scores]))[::-1][:k]
     return found
 
 
@@ -154,54 +153,53 @@ def _in_order(weights: Mapping[str, float]) -> list[tuple[str, float]]:
 class _Lists:
     """The postings of a query's terms in one part, in the order in which they are summed.
 
-    The at-th list is `begins[at]:ends[at]` of the postings; `remaining[at]` is more than
+    The at-th list begins and ends at `spans[at]` of the postings; `remaining[at]` is more than
     what it and those behind it can add to a score, by the most that rounding can make of the sum,
     which is the last of `remaining`.
     """
 
     part: Part
-    begins: npt.NDArray[np.int64]
-    ends: npt.NDArray[np.int64]
+    spans: Sequence[tuple[int, int]]
     weights: Scores
-    remaining: npt.NDArray[np.float64]
+    remaining: Sequence[float]
 
     def __len__(self) -> int:
         return len(self.weights)
 
     def reaches(self, at: int, least: np.float32) -> bool:
         """Whether the at-th list and those behind it can bring a row to a score of `least`."""
-        return at < len(self) and bool(self.remaining[at] >= least)
+        return at < len(self) and self.remaining[at] >= float(least)
 
     def missing(self, at: int, least: np.float32) -> np.float32:
         """What a row must have before the at-th list to come to `least` with it and those behind it."""
-        return np.float32(least - self.remaining[at])
+        return np.float32(float(least) - self.remaining[at])
 
     def rows(self, at: int) -> Rows:
         """The rows of the at-th list."""
-        return self.part.postings.rows[self.begins[at] : self.ends[at]]
+        return self.part.postings.rows[slice(*self.spans[at])]
 
     def addends(self, at: int, here: npt.NDArray[np.int64] | slice) -> Scores:
         """What the at-th term adds to the scores of the rows that stand `here` in its list."""
-        shapes = self.part.postings.shape_of[self.begins[at] : self.ends[at]][here]
+        shapes = self.part.postings.shape_of[slice(*self.spans[at])][here]
         return np.asarray(self.part.impacts[shapes] * self.weights[at])
 
 
 def _lists(part: Part, ordered: Sequence[tuple[str, float]]) -> _Lists:
-    lists = part.lists([term for term, _ in ordered])
-    if (0, 0) in lists:
-        ordered = [each for each, (_, end) in zip(ordered, lists, strict=True) if end]
-        lists = [each for each in lists if each[1]]
-    begins, ends = np.array(lists, np.int64).reshape(-1, 2).T.copy()
+    spans, weights = _held(part, ordered)
     # An impact is at most 1. A weight, a product and a sum a term, and 3 more, round by 2**-24 of the result.
-    reach = sum(weight for _, weight in ordered) * (3 * len(ordered) + 3) * 2.0**-23
-    weights, remaining = [], [reach]
-    for _, weight in reversed(ordered):
-        reach += weight
-        weights.append(weight)
-        remaining.append(reach)
-    return _Lists(
-        part, begins, ends, np.array(weights[::-1], np.float32), np.array(remaining[::-1], np.float64)
-    )
+    rounding = sum(weights) * (3 * len(weights) + 3) * 2.0**-23
+    remaining = [rounding, *(rest + rounding for rest in accumulate(reversed(weights)))]
+    return _Lists(part, spans, np.array(weights, np.float32), remaining[::-1])
+
+
+def _held(part: Part, ordered: Sequence[tuple[str, float]]) -> tuple[list[tuple[int, int]], list[float]]:
+    """Where the postings of the terms that some row holds begin and end, and the weights of these terms."""
+    spans = part.lists([term for term, _ in ordered])
+    weights = [weight for _, weight in ordered]
+    if (0, 0) in spans:
+        weights = [weight for weight, (_, end) in zip(weights, spans, strict=True) if end]
+        spans = [span for span in spans if span[1]]
+    return spans, weights
 
 
 def _found(listed: Rows, rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -214,6 +212,8 @@ def _found(listed: Rows, rows: Rows) -> tuple[npt.NDArray[np.int64], npt.NDArray
 
 def _top(lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Ranking:
     """The k best rows of one part that have a score of `least` or more."""
+    if not lists.reaches(0, least):
+        return EMPTY
     scores = np.zeros(lists.part.rows, np.float32)
     found: list[Rows] = []
     rows: Rows | None = None  # the only ones that may be among the best; None as long as any may
@@ -249,19 +249,24 @@ def _reaching(scores: Scores, found: Sequence[Rows], least: np.float32, allowed:
     return rows if allowed is None else rows[allowed[rows]]
 
 
-def _top_compiled(kernel: Kernel, lists: _Lists, k: int, allowed: Mask | None, least: np.float32) -> Ranking:
-    """The same as `_top`, by compiled code."""
-    part = lists.part
+def _top_compiled(
+    kernel: Kernel,
+    part: Part,
+    ordered: Sequence[tuple[str, float]],
+    k: int,
+    allowed: Mask | None,
+    least: np.float32,
+) -> Ranking:
+    """The same as `_top` of the lists of these terms, by compiled code."""
+    spans, weights = _held(part, ordered)
     keys = kernel(
         _fixed(part.postings.rows),
         _fixed(part.postings.shape_of),
         _fixed(part.impacts),
         part.rows,
-        lists.begins,
-        lists.ends,
-        lists.weights,
-        lists.remaining,
-        _fixed(_ALL if allowed is None else allowed),
+        np.array(spans or _NO_SPANS, np.int64),
+        np.array(weights, np.float64),
+        _ALL if allowed is None else _fixed(allowed),
         least,
         k,
     )
@@ -278,3 +283,6 @@ def _fixed(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
         fixed = fixed.view()
         fixed.flags.writeable = False
     return fixed
+
+
+_ALL = _fixed(np.ones(0, bool))

@@ -50,17 +50,16 @@ class Kernel(Protocol):
         shape_of: npt.NDArray[np.unsignedinteger[Any]],
         impacts: Scores,
         total: int,
-        begins: npt.NDArray[np.int64],
-        ends: npt.NDArray[np.int64],
-        weights: Scores,
-        remaining: npt.NDArray[np.float64],
+        spans: npt.NDArray[np.int64],
+        weights: npt.NDArray[np.float64],
         allowed: npt.NDArray[np.bool_],
         least: np.float32,
         k: int,
     ) -> npt.NDArray[np.uint64]:
         """Return a number for each row found: the inverted bits of its score above those of the row.
 
-        They are in no order; the lowest k, sorted, are the best rows. `allowed` of no length allows all.
+        `spans` (m, 2) are where the list of each term begins and ends; their weights fall. The numbers
+        are in no order; the lowest k, sorted, are the best rows. `allowed` of no length allows all.
         """
         ...
 
@@ -103,8 +102,8 @@ def _compile(kernel: Kernel) -> None:
     allowed = np.empty(0, np.bool_)
     for array in (rows, shapes, impacts, allowed):
         array.flags.writeable = False
-    places, weights, remaining = np.empty(0, np.int64), np.empty(0, np.float32), np.zeros(1)
-    kernel(rows, shapes, impacts, 1, places, places, weights, remaining, allowed, np.float32(0), 1)
+    spans, weights = np.empty((0, 2), np.int64), np.empty(0, np.float64)
+    kernel(rows, shapes, impacts, 1, spans, weights, allowed, np.float32(0), 1)
 
 
 def _search(
@@ -112,10 +111,8 @@ def _search(
     shape_of: Any,
     impacts: Any,
     total: Any,
-    begins: Any,
-    ends: Any,
-    weights: Any,
-    remaining: Any,
+    spans: Any,
+    exact_weights: Any,
     allowed: Any,
     least: Any,
     k: Any,
@@ -136,7 +133,14 @@ def _search(
                 high = middle
         return low
 
-    lists, masked = len(begins), len(allowed) > 0
+    lists, masked = len(exact_weights), len(allowed) > 0
+    begins, ends = spans[:, 0].copy(), spans[:, 1].copy()
+    weights = exact_weights.astype(np.float32)
+    # What the lists from each on can add, and by how much all may be rounded (see `_lists` of bm25.py).
+    remaining = np.empty(lists + 1, np.float64)
+    remaining[lists] = exact_weights.sum() * (3 * lists + 3) * 2.0**-23
+    for at in range(lists - 1, -1, -1):
+        remaining[at] = remaining[at + 1] + exact_weights[at]
     scores = np.zeros(_WINDOW, np.float32)
     bits = scores.view(np.uint32)
     found = np.empty(_WINDOW + 1, np.uint32)  # in the window: they alone have a score
@@ -144,7 +148,7 @@ def _search(
     best = np.empty(full + _WINDOW + 1, np.uint64)
     size = 0
     last = np.empty(1, np.uint32)
-    cursors = begins.copy()
+    cursors = begins
     in_window = (ends - begins) * _WINDOW // total
     missing = remaining.copy()
     leading = lists
