@@ -146,7 +146,7 @@ def _search(
     found = np.empty(_WINDOW + 1, np.uint32)  # in the window: they alone have a score
     full = 2 * k
     best = np.empty(full + _WINDOW + 1, np.uint64)
-    size = 0
+    size: Any = 0
     last = np.empty(1, np.uint32)
     cursors = begins
     in_window = (ends - begins) * _WINDOW // total
