@@ -2,8 +2,8 @@
 
     RAG_DATA=... python tests/bench/real_vectors.py CACHE.npz    # about 20 minutes, once
 
-200,000 different pieces of sentences (24 words at most) of MedQuAD's answers, SciFact, NQ, HotpotQA, Cranfield
-and CACM are the vectors; 2,000 questions of MedQuAD and NQ are the queries. All are of unit length.
+200,000 different pieces of sentences (24 words at most) of MedQuAD's answers, SciFact, NQ, HotpotQA,
+Cranfield and CACM are the vectors; 2,000 questions of MedQuAD and NQ are the queries. All are of unit length.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ PART = 4096
 
 def lines(path: Path) -> Iterator[dict[str, str]]:
     """The objects of a JSONL file, packed or not."""
-    opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-    with opened as file:
+    open_text = gzip.open if path.suffix == ".gz" else open
+    with open_text(path, "rt", encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)
 

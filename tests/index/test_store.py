@@ -22,7 +22,7 @@ from rag.errors import (
     IndexLocked,
     IndexNotFound,
 )
-from rag.index import database, desk, plan, store
+from rag.index import database, desk, plan
 from rag.pipeline import Engine
 from rag.types import Document, Settings
 
