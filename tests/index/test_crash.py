@@ -49,12 +49,12 @@ def test_whatever_a_crash_leaves_shows_what_was_acknowledged(root: Path) -> None
     assert check_model(calls, root, {}) > 500
     tally, right = Tally(), []
     with Pool(STORE) as pool:
-        cases = list(first_crashes(calls, root, choose, share=0.2))
+        cases = list(first_crashes(calls, root, choose, share=0.06))
         for verdict in inject(choose.sample(cases, STATES), pool):
             tally.take(verdict)
             right.append(verdict)
         assert not tally.wrong, str(tally.wrong[0])
-        again = list(second_crashes(STORE, calls, root, choose.sample(right, 8), choose, share=0.2))
+        again = list(second_crashes(STORE, calls, root, choose.sample(right, 8), choose, share=0.06))
         for verdict in inject(choose.sample(again, STATES), pool):
             tally.take(verdict)
     assert not tally.wrong, str(tally.wrong[0])
