@@ -36,8 +36,9 @@ class Store:
         before, serving = self._engine, self._engine._store.fingerprint()
         if serving in (None, self._encoder.fingerprint):
             return
-        self._encoder = next(each for each in ENCODERS if each.fingerprint == serving)
-        self._engine = Engine(before._store.folder, encoder=self._encoder, create=False)
+        encoder = next(each for each in ENCODERS if each.fingerprint == serving)
+        self._engine = Engine(before._store.folder, encoder=encoder, create=False)
+        self._encoder = encoder
         before.close()
 
     def add(self, texts: Mapping[str, str]) -> None:
