@@ -19,7 +19,12 @@ SHELL = [
     for line in text.splitlines()
     if line.startswith("$ ")
 ]
-COMMANDS = [command for command in SHELL if command.startswith("rag ") and " serve" not in command]
+COMMANDS = [
+    command
+    for line in SHELL
+    for command in line.split(" && ")
+    if command.startswith("rag ") and " serve" not in command
+]
 
 
 @pytest.fixture(scope="module")

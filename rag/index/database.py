@@ -6,6 +6,7 @@ that is compared whenever the page is read, so a flipped bit is an error and nev
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from urllib.parse import quote
 
 import apsw
 
-from rag.errors import IndexCorrupt, IndexFailed, IndexFormatError, IndexLocked
+from rag.errors import IndexCorrupt, IndexFailed, IndexFormatError, IndexLocked, RagError
 from rag.index.files import MENDING
 
 NAME = "index.db"
@@ -142,6 +143,21 @@ _DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOER
 REFUSED = "see that its disk has room and may be written"
 
 
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Tell what does not read as what it is: pages of the file that changed places have right checksums.
+
+    Raises:
+        IndexCorrupt: a value is not of its kind.
+    """
+    try:
+        yield
+    except RagError:
+        raise
+    except (TypeError, ValueError, KeyError, zlib.error) as error:
+        raise IndexCorrupt(f"{NAME} is damaged: a row is not what it is ({error}); {MENDING}") from error
+
+
 def prepare(connection: apsw.Connection, path: Path, *, beside_segments: bool = False) -> None:
     """Make the tables where the file is new, else see that this version can read it.
 
@@ -175,6 +191,24 @@ def prepare(connection: apsw.Connection, path: Path, *, beside_segments: bool = 
         raise IndexFormatError(
             f"{path} has format {version} of an early version; add the documents to a new index"
         )
+
+
+CHECKED_WHOLE = 64 << 20
+"""A database of so many bytes or less is looked at whole when it is opened: it takes 2 ms a MiB."""
+
+
+def check_structure(connection: apsw.Connection, path: Path) -> None:
+    """See that rows, pages and indexes fit together, where the file is not too large for that.
+
+    A page's checksum does not say which page it is of, so two that changed places are told by this alone.
+
+    Raises:
+        IndexCorrupt: they do not fit.
+    """
+    if path.stat().st_size <= CHECKED_WHOLE:
+        found = query(connection, "PRAGMA integrity_check(1)")
+        if found != [("ok",)]:
+            raise IndexCorrupt(f"{path} is damaged: {found[0][0]}; {MENDING}")
 
 
 def check_size(connection: apsw.Connection, path: Path) -> None:

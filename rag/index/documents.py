@@ -13,7 +13,7 @@ from typing import Any
 import apsw
 
 from rag.errors import DocumentNotFound, IndexCorrupt, InputError
-from rag.index.database import Condition, found, one, query
+from rag.index.database import Condition, decoding, found, one, query
 from rag.index.files import MENDING
 from rag.types import Chunk, Document, LedgerEntry, Metadata, Page, Section, Span, Status, Vectors
 
@@ -235,8 +235,9 @@ def read_document(connection: apsw.Connection, visible: Condition, document_id: 
     Raises:
         DocumentNotFound: there is none of that id among the visible ones.
     """
-    row = _read_row(connection, visible, document_id)
-    return _document(row, read_text(connection, row[0]))
+    with decoding():
+        row = _read_row(connection, visible, document_id)
+        return _document(row, read_text(connection, row[0]))
 
 
 def read_place(
@@ -247,7 +248,8 @@ def read_place(
     Raises:
         DocumentNotFound: there is no document of that id among the visible ones.
     """
-    document = _document(_read_row(connection, visible, document_id), "")
+    with decoding():
+        document = _document(_read_row(connection, visible, document_id), "")
     return document.page_at(offset), document.section_at(offset)
 
 
@@ -255,7 +257,9 @@ def read_documents(connection: apsw.Connection, visible: Condition) -> Iterator[
     """Every visible document in the order of its source, without its text (`text` is empty, `pages` too)."""
     wanted = f"SELECT {_FIELDS} FROM documents WHERE {visible.sql} ORDER BY source, id"
     for row in query(connection, wanted, visible.values):
-        yield _document((*row[:5], "[]", "[]", row[7]), "")
+        with decoding():
+            document = _document((*row[:5], "[]", "[]", row[7]), "")
+        yield document
 
 
 def _document(row: tuple[Any, ...], text: str) -> Document:
@@ -286,10 +290,8 @@ def read_text(connection: apsw.Connection, number: int, start: int = 0, end: int
         "SELECT text FROM texts WHERE document = ? AND block BETWEEN ? AND ? ORDER BY block",
         (number, first, last),
     )
-    try:
+    with decoding():
         text = "".join(zlib.decompress(block).decode() for (block,) in blocks)
-    except (zlib.error, UnicodeDecodeError) as error:
-        raise IndexCorrupt(f"index.db is damaged: a text does not unpack ({error}); {MENDING}") from error
     text = text[start - first * BLOCK : None if end is None else end - first * BLOCK]
     if end is not None and len(text) != end - start:
         raise IndexCorrupt(f"index.db is damaged: a text of document {number} is missing; {MENDING}")
@@ -306,7 +308,8 @@ def read_known(connection: apsw.Connection, tenant: str, source: str) -> Known |
     if row is None:
         return None
     status, reason, document_id, chunks, stamp = row
-    return Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
+    with decoding():
+        return Known(LedgerEntry(source, Status(status), reason, document_id, chunks), stamp)
 
 
 def read_held(connection: apsw.Connection, tenant: str, document_id: str) -> Held | None:
@@ -319,7 +322,8 @@ def read_held(connection: apsw.Connection, tenant: str, document_id: str) -> Hel
     if row is None:
         return None
     source, mark, metadata, readers, chunks = row
-    return Held(source, mark, Fields(json.loads(metadata), tuple(json.loads(readers or "[]"))), chunks)
+    with decoding():
+        return Held(source, mark, Fields(json.loads(metadata), tuple(json.loads(readers or "[]"))), chunks)
 
 
 def write_ledger(connection: apsw.Connection, tenant: str, known: Sequence[Known]) -> None:

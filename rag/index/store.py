@@ -27,6 +27,7 @@ from rag.index.check import find_problems
 from rag.index.database import (
     NAME,
     check_size,
+    check_structure,
     connect,
     explained,
     last_commit,
@@ -83,6 +84,7 @@ class Store:
             prepare(connection, database)
             self._check_head(connection, acknowledged)
             check_size(connection, database)
+            check_structure(connection, database)
             analyzer(
                 (settings or Settings()).language
             )  # an unknown one is refused before anything is written

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rag.errors import FilterError
 from rag.index.ann import effort_of
 from rag.index.bm25 import scores_of, top_rows
-from rag.index.database import Condition, found, last_commit, one, query
+from rag.index.database import Condition, decoding, found, last_commit, one, query
 from rag.index.documents import read_document, read_documents, read_place, read_text
 from rag.index.files import FileSeal
 from rag.index.filters import compile_filter, split_text
@@ -71,8 +71,10 @@ def open_segment(connection: apsw.Connection, folder: Path, number: int, generat
     name, rows = one(connection, "SELECT folder, seals FROM segments WHERE id = ?", (number,))
     wanted = "SELECT seals, plan FROM vectors WHERE segment = ? AND generation = ?"
     vectors, plan = one(connection, wanted, (number, generation))
-    seals = read_seals(rows) | read_seals(vectors)
-    return Segment(number, folder / name, seals, Plan(**json.loads(plan)))
+    with decoding():
+        return Segment(
+            number, folder / name, read_seals(rows) | read_seals(vectors), Plan(**json.loads(plan))
+        )
 
 
 def read_seals(text: str) -> dict[str, FileSeal]:
@@ -222,8 +224,9 @@ class View:
             zip(self._chunk_rows(columns, ranking.rows), ranking.scores.tolist(), strict=True), start=1
         ):
             number, document_id, source, title, start, end, page, section, last_page = row
-            text = read_text(self._connection, number, start, end)
-            chunk = Chunk(document_id, Span(start, end), text, page, section, last_page)
+            with decoding():
+                text = read_text(self._connection, number, start, end)
+                chunk = Chunk(document_id, Span(start, end), text, page, section, last_page)
             hits.append(Hit(rank, score, chunk, source, title, LegScores()))
         return hits
 

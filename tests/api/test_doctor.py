@@ -36,7 +36,7 @@ def test_a_whole_index_has_no_problems(engine: Engine) -> None:
     [
         ("DELETE FROM chunks WHERE row = 0", "rows that are not those"),
         ("DELETE FROM texts", "is shorter than its last passage"),
-        ("UPDATE texts SET text = x'00'", "does not unpack"),
+        ("UPDATE texts SET text = x'00'", "a row is not what it is"),
         ("UPDATE documents SET chunks = 7", "of its 7 passages"),
     ],
 )
