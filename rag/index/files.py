@@ -3,7 +3,7 @@
 What is written is flushed to the device before the function returns, folder
 entries too, so a commit that names a file can rely on it after a power cut.
 A file is mapped when it is opened and compared with its seal when it is first
-used, so that opening a large index is quick and nothing unchecked is ever read.
+used, so that opening a large index is quick and nothing unchecked is ever used.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ def _write_all(file: io.FileIO, part: memoryview) -> None:
         part = part[file.write(part) :]
 
 
+MAPPED_FROM = 1 << 20
+"""Smaller files are read when they are opened: a mapping keeps its file open, of which a process has few."""
+
+
 class SealedFile:
-    """A file of a segment, mapped: it stays readable when a compaction removes its name.
+    """A file of a segment, mapped or read: it stays as it is when a compaction removes its name.
 
     Raises:
         IndexCorrupt: it is missing, or of another size than was written.
@@ -87,15 +91,15 @@ class SealedFile:
         self.path = path
         self._seal = seal
         try:
-            size = path.stat().st_size
-            self._mapped: Bytes = np.memmap(path, np.uint8, "r") if size else np.empty(0, np.uint8)
+            small = path.stat().st_size < MAPPED_FROM
+            self._bytes: Bytes = np.fromfile(path, np.uint8) if small else np.memmap(path, np.uint8, "r")
         except FileNotFoundError as error:
             raise IndexCorrupt(f"{path} is missing; {MENDING}") from error
         except OSError as error:
             raise IndexFailed(f"{path} cannot be read ({error.strerror or error}); see its rights") from error
-        if len(self._mapped) != seal.size:
+        if len(self._bytes) != seal.size:
             raise IndexCorrupt(
-                f"{path} is damaged: it has {len(self._mapped)} bytes and {seal.size} were written; {MENDING}"
+                f"{path} is damaged: it has {len(self._bytes)} bytes and {seal.size} were written; {MENDING}"
             )
 
     @cached_property
@@ -105,13 +109,13 @@ class SealedFile:
         Raises:
             IndexCorrupt: one differs.
         """
-        found = xxhash.xxh3_128_hexdigest(self._mapped.data)
+        found = xxhash.xxh3_128_hexdigest(self._bytes.data)
         if found != self._seal.xxh3:
             raise IndexCorrupt(
                 f"{self.path} is damaged: its bytes have the checksum {found[:12]}..., and "
                 f"{self._seal.xxh3[:12]}... were written; {MENDING}"
             )
-        return self._mapped
+        return self._bytes
 
     @cached_property
     def array(self) -> npt.NDArray[np.generic]:

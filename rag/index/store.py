@@ -48,6 +48,9 @@ from rag.index.view import NOBODY, Snapshot, View, read_fingerprint, read_snapsh
 from rag.index.writer import Writer
 from rag.types import Fingerprint, Principal, Settings, Stats, Vectors
 
+KEPT_TENANTS = 64
+"""Of so many tenants what was opened is kept open."""
+
 EMBEDDED_AT_ONCE = 20_000
 """So many vectors of another encoder are committed at a time."""
 
@@ -181,8 +184,16 @@ class Store:
             if snapshot is not before:
                 self.settings = _read_settings(connection)
             if not hidden:
-                self._snapshots[tenant] = snapshot
+                self._keep(snapshot)
             return hidden, snapshot
+
+    def _keep(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot for the next who asks of its tenant; of too many the oldest goes."""
+        with self._guard:
+            self._snapshots.pop(snapshot.tenant, None)
+            self._snapshots[snapshot.tenant] = snapshot
+            while len(self._snapshots) > KEPT_TENANTS:
+                del self._snapshots[next(iter(self._snapshots))]
 
     def tenants(self) -> list[str]:
         """The tenants who have documents, in order."""

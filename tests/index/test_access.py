@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -326,3 +327,27 @@ def test_merges_of_others_change_nothing(
         assert shared.stats().segments < 27
         for found, wanted in zip(asked(shared), asked(alone), strict=True):
             assert repr(found) == repr(wanted)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_many_tenants_need_few_open_files(tmp_path: Path) -> None:
+    with Engine(tmp_path / "index", encoder=HashingEncoder()) as engine:
+        for at in range(12):
+            engine.add(document(f"word {at}", "a"), tenant=f"t{at}")
+        before = len(os.listdir("/proc/self/fd"))
+        for at in range(12):
+            assert engine.search("word", principal=Principal(tenant=f"t{at}"))
+        assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
+def test_what_was_opened_of_a_tenant_goes_and_comes_back(
+    open_engine: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.index.store.KEPT_TENANTS", 2)
+    engine = open_engine()
+    for at in range(4):
+        engine.add(document(f"word {at}", "a"), tenant=f"t{at}")
+    for at in (0, 1, 2, 3, 0, 3):
+        (hit,) = engine.search("word", principal=Principal(tenant=f"t{at}"))
+        assert hit.chunk.text == f"word {at}"
+    assert list(engine._store._snapshots) == ["t0", "t3"]
