@@ -8,7 +8,9 @@ RagError
 |  |- DocumentTooLarge                   the file, or what it unpacks to, is over the limit
 |  |- FilterError                        a `where` that is not a filter
 |  |- SyncRefused                        a sync would remove so much that it looks like a mistake
-|  `- QuestionFileError                  a question set or test collection that does not parse
+|  |- QuestionFileError                  a question set or test collection that does not parse
+|  |- PromptTooLong                      a prompt has more tokens than the language model takes
+|  `- ModelRefused                       a model's file is damaged, unsafe, or needs more memory than there is
 |- DocumentNotFound (LookupError)        no document of that id in the index
 |- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
 |- EncoderMismatch (ValueError)          the index was made with another encoder
@@ -60,6 +62,14 @@ class SyncRefused(InputError):
 
 class QuestionFileError(InputError):
     """A question set or a test collection does not parse."""
+
+
+class PromptTooLong(InputError):
+    """A prompt, with the text to be written, has more tokens than the language model takes."""
+
+
+class ModelRefused(InputError):
+    """A model's file is damaged, of a kind that is not run, or needs more memory than there is."""
 
 
 class DocumentNotFound(RagError, LookupError):

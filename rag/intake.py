@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TypeAlias, TypeVar
 
 import numpy as np
@@ -30,11 +28,12 @@ from rag.index.documents import (
 )
 from rag.index.filters import COLUMNS
 from rag.index.storage import StorageView, StorageWriter
-from rag.ingestion.load import find_files, load_bytes, read_bytes
-from rag.protocols import Chunker, Encoder, Tokenizer
-from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status, Vectors
+from rag.ingestion.load import load_bytes, read_bytes
+from rag.passages import cut, embedded_text, headings, vectors_of
+from rag.protocols import Chunker, Encoder
+from rag.sources import HANDED_IN, source_of, stamp_of
+from rag.types import AddReport, Chunk, Document, LedgerEntry, Metadata, Status
 
-Source: TypeAlias = str | os.PathLike[str] | Document
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a stage (`read` counts inputs, `embed` chunks), how many are done, and of how many."""
 
@@ -42,53 +41,6 @@ T = TypeVar("T")
 
 BATCH_CHUNKS = 2048
 EMBED_AT_ONCE = 256
-JUST_NOW_S = 2.0
-HANDED_IN = "handed in"
-"""The stamp of a source that is no file's, but that of a Document."""
-
-
-def inputs(source: Source | Iterable[Source]) -> list[Path | Document]:
-    """The files and documents that `source` names, files under a folder in sorted order.
-
-    Raises:
-        InputError: a path does not exist.
-    """
-    if isinstance(source, Document):
-        return [source]
-    if source == "" or isinstance(source, bytes) or not isinstance(source, str | os.PathLike | Iterable):
-        raise InputError(f"{source!r} is nothing to add; name a file or a folder, or give a Document")
-    if isinstance(source, str | os.PathLike):
-        path = Path(source)
-        if not path.exists():
-            raise InputError(f"{path} does not exist; name a file or a folder")
-        return list(find_files(path)) if path.is_dir() else [path]
-    return [each for part in source for each in inputs(part)]
-
-
-def headings(source: str, title: str, chunk: Chunk) -> str:
-    """What stands above a chunk where it is indexed: its file's name, its title and its section."""
-    section = "" if chunk.section == title else chunk.section.removeprefix(f"{title} > ")
-    return "\n".join(part for part in (file_words(source), title, section) if part)
-
-
-def fit_above(headings: str, encoder: Encoder, size_tokens: int) -> str:
-    """As much of a chunk's headings as the encoder sees together with a chunk of full size."""
-    if not isinstance(encoder, Tokenizer):
-        return headings
-    room = encoder.max_tokens - size_tokens
-    offsets = encoder.token_offsets(headings)
-    return headings if len(offsets) <= room else headings[: offsets[room - 1][1] if room > 0 else 0]
-
-
-def embedded_text(above: str, chunk: Chunk) -> str:
-    """What is encoded of a chunk: what stands above it, and its text."""
-    return f"{above}\n{chunk.text}".lstrip()
-
-
-def file_words(source: str) -> str:
-    """The words of a file's name, which often say what nothing inside it does; `""` of other sources."""
-    path = PurePath(source)
-    return re.sub(r"[\W_]+", " ", path.stem).strip() if path.suffix else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +243,7 @@ class Intake:
             self._pass_over(document.source, Status.FAILED, str(error), known, None)
             return
         chunker = self._chunker()
-        chunks = self._tried(document.source, known, "chunk", lambda: _cut(document, chunker))
+        chunks = self._tried(document.source, known, "chunk", lambda: cut(document, chunker))
         if chunks is None:
             return
         if not chunks:
@@ -394,60 +346,5 @@ class _Pending:
     chunks: tuple[Chunk, ...]
 
 
-def vectors_of(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """The vectors of texts, seen to be what the encoder's fingerprint says."""
-    vectors = np.asarray(encoder.encode(texts), np.float32)
-    wanted = (len(texts), encoder.fingerprint.dimension)
-    if vectors.shape != wanted or not np.isfinite(vectors).all():
-        raise InputError(
-            f"the encoder {encoder.fingerprint.name} gave an array of shape {vectors.shape} where finite "
-            f"vectors of shape {wanted} were due; mend the encoder"
-        )
-    return vectors
-
-
 def _same(one: Fields, other: Fields) -> bool:
     return one.readers == other.readers and metadata_json(one.metadata) == metadata_json(other.metadata)
-
-
-def source_of(path: Path, folders: dict[Path, Path]) -> str:
-    """The path, whole. Bytes of a name that are not text become escapes, as no table holds them."""
-    return str(whole(path, folders)).encode(errors="backslashreplace").decode()
-
-
-def whole(path: Path, folders: dict[Path, Path]) -> Path:
-    """The path from the root on, without links. What its folder is, is kept in `folders` for the next."""
-    try:
-        plain = os.name == "posix" and path.name not in ("", "..") and not path.is_symlink()
-    except OSError:
-        plain = False
-    if not plain:
-        return Path(os.path.realpath(path))
-    if path.parent not in folders:
-        folders[path.parent] = Path(os.path.realpath(path.parent))
-    return folders[path.parent] / path.name
-
-
-def _cut(document: Document, chunker: Chunker) -> tuple[Chunk, ...]:
-    """The chunks of a document, each seen to be what its span says, whoever cut it."""
-    chunks = tuple(chunker(document))
-    for chunk in chunks:
-        inside = chunk.document_id == document.id and chunk.end <= len(document.text)
-        if not inside or document.text[chunk.start : chunk.end] != chunk.text:
-            raise InputError(f"the chunk {chunk.id} is not the text of its span; mend the chunker")
-    if len({chunk.span for chunk in chunks}) < len(chunks):
-        raise InputError("the chunker gave one chunk twice; mend the chunker")
-    held_to = 0
-    for start, end in [*sorted((chunk.start, chunk.end) for chunk in chunks), (len(document.text),) * 2]:
-        if document.text[held_to:start].strip():
-            raise InputError(f"no chunk holds what stands at character {held_to}; mend the chunker")
-        held_to = max(held_to, end)
-    return chunks
-
-
-def stamp_of(path: Path) -> str:
-    """What changes when a file is written, `""` where it was written so lately that it may change unseen."""
-    status = path.stat()
-    if max(status.st_mtime, status.st_ctime) > time.time() - JUST_NOW_S:
-        return ""
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}:{status.st_ino}"

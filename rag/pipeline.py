@@ -17,8 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-import numpy as np
-
+from rag import care
 from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError, SyncRefused
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
@@ -27,20 +26,20 @@ from rag.index.backup import backup
 from rag.index.backup import restore as restore_backup
 from rag.index.encoder import resolve_encoder
 from rag.index.forgotten import Forgotten
-from rag.index.quality import Quality, first_sentences, measure_view, tune_view, with_efforts
+from rag.index.quality import Quality, with_efforts
 from rag.index.query import parse_query
 from rag.index.storage import Storage, StorageView, StorageWriter, check_same_encoder
 from rag.index.store import Store
 from rag.index.tune import Tuned
-from rag.index.view import View
-from rag.ingestion.chunk import RecursiveChunker, word_offsets
-from rag.intake import Given, Intake, Progress, Source, fit_above, inputs, whole
-from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever, Tokenizer
-from rag.reembed import SAMPLED, Reembedded, reembed
+from rag.intake import Given, Intake, Progress
+from rag.passages import default_chunker, fit_above
+from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever
+from rag.reembed import Reembedded, reembed
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.lexical import lexical
 from rag.retrieval.rerank import rerank as reranked
+from rag.sources import Source, inputs, whole
 from rag.sync import SyncReport, folders_of, make_plan, move, remove
 from rag.types import (
     AddReport,
@@ -53,7 +52,6 @@ from rag.types import (
     Principal,
     Settings,
     Stats,
-    Vectors,
 )
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
@@ -409,7 +407,7 @@ class Engine:
             tenant: Whose passages are searched.
         """
         with self._local.view(Principal(tenant=tenant, operator=True)) as view:
-            return measure_view(view, self._queries(questions, view))
+            return care.measure(view, self._encoder_for(view), questions)
 
     def tune(
         self, recall: float = 0.98, questions: Sequence[str] = (), *, tenant: str = ""
@@ -428,22 +426,10 @@ class Engine:
             InputError: `recall` is not in 0..1, or there is nothing to ask.
         """
         with self._local.view(Principal(tenant=tenant, operator=True)) as view:
-            queries = self._queries(questions, view)
-            if not 0 < recall <= 1 or not len(queries):
-                raise InputError(
-                    f"recall is in 0..1 and something must be asked, not {recall} of {len(queries)} questions"
-                )
-            tuned = tune_view(view, queries, recall)
+            tuned = care.tune(view, self._encoder_for(view), questions, recall)
         if tuned:
             self._local.retune(with_efforts(self.settings, tuned))
         return tuned
-
-    def _queries(self, questions: Sequence[str], view: View) -> Vectors:
-        encoder = self._encoder_for(view)
-        asked = list(questions) or first_sentences(view.sample(SAMPLED))
-        if not asked:
-            return np.empty((0, encoder.fingerprint.dimension), np.float32)
-        return encoder.encode(asked, query=True)
 
     def stats(self) -> Stats:
         """The size of the index at its last commit."""
@@ -490,16 +476,7 @@ class Engine:
         ]
 
     def _cutter(self) -> Chunker:
-        if self._chunker is not None:
-            return self._chunker
-        settings, encoder = self.settings, self.encoder
-        offsets = encoder.token_offsets if isinstance(encoder, Tokenizer) else word_offsets
-        if isinstance(encoder, Tokenizer) and settings.size_tokens > encoder.max_tokens:
-            raise InputError(
-                f"chunks of {settings.size_tokens} tokens are more than the {encoder.max_tokens} that "
-                f"{encoder.fingerprint.name} sees; make the index with a smaller size_tokens"
-            )
-        return RecursiveChunker(settings.size_tokens, settings.overlap_tokens, offsets)
+        return self._chunker or default_chunker(self.encoder, self.settings)
 
 
 def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> int:

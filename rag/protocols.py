@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,13 +12,17 @@ import numpy.typing as npt
 from rag.types import (
     Answer,
     Chunk,
+    Claim,
     Document,
     Filter,
     Fingerprint,
     Hit,
+    Message,
     Ranking,
     Rows,
     Scores,
+    Support,
+    Usage,
     Vectors,
 )
 
@@ -127,4 +132,92 @@ class Generator(Protocol):
 
     def __call__(self, question: str, hits: Sequence[Hit]) -> Answer:
         """Answer with citations into `hits`, or abstain."""
+        ...
+
+
+@runtime_checkable
+class StreamingGenerator(Protocol):
+    """A Generator that can show an answer while it grows."""
+
+    def __call__(self, question: str, hits: Sequence[Hit]) -> Answer:
+        """Answer with citations into `hits`, or abstain."""
+        ...
+
+    def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
+        """The answer after each of its sentences; the last one is whole. Closing the iterator stops it."""
+        ...
+
+
+class Verifier(Protocol):
+    """Judges whether passages prove what is claimed of them."""
+
+    def __call__(self, claims: Sequence[Claim]) -> list[Support]:
+        """Return how well each claim follows from its own evidence, in the order of `claims`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a language model is to go on from: first what recurs, so that its state can be kept.
+
+    `system` and `context` (the passages) come first, then `messages`, the last of which asks. All of
+    it is text: what looks like a model's special token in it is not one.
+    """
+
+    system: str
+    context: str
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is chosen. Temperature 0 takes the likeliest, and is the same every time.
+
+    `top_k` 0, `top_p` 1 and `min_p` 0 leave all tokens in. `stop` are texts that end the writing and
+    are not part of it; `grammar`, in GBNF, is what alone may be written.
+    """
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float = 0.0
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+    grammar: str = ""
+
+
+class LanguageModel(Protocol):
+    """Goes on from a prompt, in process."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in an answer: its file's name and digest."""
+        ...
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and text may have together."""
+        ...
+
+    def count(self, text: str) -> int:
+        """How many of its tokens `text` has."""
+        ...
+
+    def generate(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        partition: str = "",
+        done: Callable[[Usage], None] | None = None,
+    ) -> Iterator[str]:
+        """Yield text as it is written. Closing the iterator stops the model.
+
+        States of prompts are kept and found within one `partition`, a tenant's name. `done` is
+        told at the end what it took.
+
+        Raises:
+            PromptTooLong: Prompt and `max_tokens` are more than `context_tokens`.
+        """
         ...

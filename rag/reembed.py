@@ -20,7 +20,8 @@ from rag.index.storage import Storage
 from rag.index.store import Store
 from rag.index.vectors import exact_nearest
 from rag.index.writer import Writer
-from rag.intake import EMBED_AT_ONCE, Progress, embedded_text, fit_above, headings, vectors_of
+from rag.intake import EMBED_AT_ONCE, Progress
+from rag.passages import embedded_text, fit_above, headings, vectors_of
 from rag.protocols import Encoder, Tokenizer
 from rag.types import Vectors
 

@@ -18,7 +18,7 @@ from rag.errors import InputError, SyncRefused
 from rag.index.documents import Known
 from rag.index.storage import StorageWriter
 from rag.ingestion.load import LOADERS, read_bytes
-from rag.intake import HANDED_IN, source_of, stamp_of
+from rag.sources import HANDED_IN, source_of, stamp_of
 from rag.types import AddReport, Status
 
 FEW = 10

@@ -190,7 +190,11 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """The proof of a sentence: `quote == document.text[start:end]`, exactly."""
+    """The proof of a sentence: `quote == document.text[start:end]`, exactly.
+
+    `highlight` is the part of the quote that answers a question for a name, a number or a date,
+    at its place in the document; None where there is none.
+    """
 
     number: int
     document_id: str
@@ -201,16 +205,71 @@ class Citation:
     start: int
     end: int
     quote: str
+    highlight: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence of an answer, the numbers of the citations that prove it, and how well (0..1)."""
+    """A sentence of an answer, the numbers of the citations that prove it, and how well (0..1).
+
+    `faults` says, for a reader, what of it its citations do not prove.
+    """
 
     text: str
     citations: tuple[int, ...]
     supported: bool
     support: float
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A statement and the passages that are to prove it, each verbatim."""
+
+    text: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How likely a claim follows from its evidence, calibrated in 0..1, and what of it is not there."""
+
+    probability: float
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """Citations of an answer that disagree: their numbers, newest first, each with its date or `""`."""
+
+    citations: tuple[int, ...]
+    dates: tuple[str, ...]
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A turn of a conversation. `role` is `system`, `user` or `assistant`."""
+
+    role: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a language model read and wrote, in its own tokens, and how fast.
+
+    `cached_tokens` of the prompt were taken from a kept state; `guessed_tokens` of those written were
+    guessed right from the prompt.
+    """
+
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+    guessed_tokens: int
+    first_token_ms: float
+    total_ms: float
+    runtime: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +277,9 @@ class Answer:
     """An answer. Each sentence cites; `abstained` is true where the documents hold none.
 
     `text` is the sentences with their marks (`... [1]`), or the words of the abstention.
-    `confidence` is in 0..1; `contexts` are the hits that it was given to answer from.
+    `confidence` is in 0..1; `contexts` are the hits that it was given to answer from. `queries` are what
+    was searched for, where that is not the question alone. `seal` tells whether any of it was changed
+    since; `usage` is None where no language model wrote it.
     """
 
     question: str
@@ -231,6 +292,10 @@ class Answer:
     model: str
     index_commit: int = 0
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
+    queries: tuple[str, ...] = ()
+    usage: Usage | None = None
+    seal: str = ""
 
 
 class Status(StrEnum):

@@ -10,7 +10,7 @@ import pytest
 from fakes import HashingEncoder, document
 from harness import check_consistent
 
-from rag import intake
+from rag import intake, sources
 from rag.errors import EncoderNotFound, InputError
 from rag.ingestion.load import LOADERS
 from rag.pipeline import Engine
@@ -35,7 +35,7 @@ def write(path: Path, text: str) -> Path:
 @pytest.fixture(autouse=True)
 def old_files_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     # A file written this moment is read again the next time, as it may change unseen: here none does.
-    monkeypatch.setattr(intake, "JUST_NOW_S", -3600.0)
+    monkeypatch.setattr(sources, "JUST_NOW_S", -3600.0)
 
 
 def statuses(report: AddReport) -> dict[str, str]:
@@ -51,7 +51,7 @@ def test_the_same_folder_costs_nothing_twice(
     open_engine: Open, folder: Path, encoder: HashingEncoder, monkeypatch: pytest.MonkeyPatch, believed: bool
 ) -> None:
     if not believed:
-        monkeypatch.setattr(intake, "JUST_NOW_S", 3600.0)
+        monkeypatch.setattr(sources, "JUST_NOW_S", 3600.0)
     for name in "abc":
         write(folder / f"{name}.txt", f"A word of {name}.")
     engine = open_engine()
@@ -426,7 +426,7 @@ def test_a_path_that_is_not_there_is_refused(open_engine: Open, folder: Path) ->
 def test_a_file_written_this_moment_is_read_again(
     open_engine: Open, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "JUST_NOW_S", 2.0)
+    monkeypatch.setattr(sources, "JUST_NOW_S", 2.0)
     path = write(folder / "a.txt", "word 1")
     engine = open_engine()
     engine.add(path)

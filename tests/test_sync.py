@@ -13,7 +13,7 @@ from harness import check_consistent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag import intake
+from rag import sources
 from rag.errors import InputError, SyncRefused
 from rag.index.writer import Writer
 from rag.pipeline import Engine
@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def old_files_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(intake, "JUST_NOW_S", -3600.0)
+    monkeypatch.setattr(sources, "JUST_NOW_S", -3600.0)
 
 
 def shown(engine: Engine) -> dict[str, str]:

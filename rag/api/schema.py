@@ -16,7 +16,7 @@ from rag.index.quality import Quality
 from rag.index.tune import Tuned
 from rag.reembed import Reembedded
 from rag.sync import SyncReport
-from rag.types import AddReport, Answer, Citation, Document, Hit, LedgerEntry, Sentence, Stats
+from rag.types import AddReport, Answer, Citation, Conflict, Document, Hit, LedgerEntry, Sentence, Stats
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -59,13 +59,26 @@ def answer_json(answer: Answer) -> Json:
         "contexts": [hit_json(hit) for hit in answer.contexts],
         "model": answer.model,
         "index_commit": answer.index_commit,
+        "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
+        "queries": list(answer.queries),
+        "usage": asdict(answer.usage) if answer.usage else None,
+        "seal": answer.seal,
         "timings_ms": _rounded(answer.timings_ms),
     }
 
 
 def sentence_json(sentence: Sentence) -> Json:
     """A sentence of an answer, with the numbers of the citations that prove it."""
-    return asdict(sentence) | {"citations": list(sentence.citations)}
+    return asdict(sentence) | {"citations": list(sentence.citations), "faults": list(sentence.faults)}
+
+
+def conflict_json(conflict: Conflict) -> Json:
+    """Citations that disagree, newest first, each with its date."""
+    return {
+        "citations": list(conflict.citations),
+        "dates": list(conflict.dates),
+        "about": conflict.about,
+    }
 
 
 def citation_json(citation: Citation) -> Json:
