@@ -34,7 +34,7 @@ def _load_the_encoder_once(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) ->
     def resolve(name: str | Path | Encoder | None = None) -> Encoder:
         return resolve_encoder(name) if name else encoder
 
-    monkeypatch.setattr("rag.pipeline.resolve_encoder", resolve)
+    monkeypatch.setattr("rag.library.resolve_encoder", resolve)
 
 
 @pytest.fixture(scope="session")

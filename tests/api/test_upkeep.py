@@ -28,7 +28,7 @@ def _encoders_by_name(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None
     def resolve(name: str | None = None) -> Encoder:
         return HashingEncoder(32, name) if name else encoder
 
-    monkeypatch.setattr("rag.pipeline.resolve_encoder", resolve)
+    monkeypatch.setattr("rag.library.resolve_encoder", resolve)
     monkeypatch.setattr("rag.index.encoder.resolve_encoder", resolve)
 
 
@@ -51,7 +51,7 @@ def graph(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "towns.txt").write_text(text)
     words = ("--kind", "hnsw", "--setting", "size_tokens=14", "--setting", "overlap_tokens=0")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("rag.pipeline.resolve_encoder", lambda name=None: encoder)
+        patch.setattr("rag.library.resolve_encoder", lambda name=None: encoder)
         made = as_json("add", folder / "towns.txt", *words, "--index", folder / "kb")
     assert made["chunks"] >= 1000
     return folder / "kb"

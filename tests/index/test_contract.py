@@ -40,7 +40,7 @@ def open_engine(
 
     def open_one(**options: Any) -> Engine:
         options.setdefault("encoder", HashingEncoder())
-        monkeypatch.setattr("rag.pipeline.Store", stores)
+        monkeypatch.setattr("rag.library.Store", stores)
         opened.append(Engine(tmp_path / "index", **options))
         return opened[-1]
 

@@ -72,7 +72,7 @@ def engine(client: Any, monkeypatch: pytest.MonkeyPatch, **options: Any) -> Engi
 
     options.setdefault("encoder", HashingEncoder())
     with monkeypatch.context() as patch:
-        patch.setattr("rag.pipeline.Store", store)
+        patch.setattr("rag.library.Store", store)
         return Engine("index", **options)
 
 
