@@ -1,6 +1,6 @@
 """A question over one commit of an index -> an answer whose every sentence is proven.
 
-retrieve -> generate -> grounded -> placed
+retrieve -> generate -> grounded -> placed -> sealed
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Protocol, runtime_checkable
 
 from rag.errors import InputError
 from rag.generation.citations import grounded
+from rag.generation.seal import sealed
 from rag.index.query import parse_query
 from rag.index.storage import StorageView
 from rag.protocols import Generator, Retriever, StreamingGenerator
-from rag.types import Answer, Citation, Filter, Hit, Sentence
+from rag.types import Answer, Citation, Filter, Hit, Request, Sentence
 
 CONTEXTS = 10
 """How many hits an answer is made from."""
@@ -61,6 +62,7 @@ class Answering:
     view: StorageView
     retriever: Retriever
     generator: Generator
+    seal_key: bytes
 
     def answer(self, asked: Asked) -> Answer:
         """The whole answer, or an abstention."""
@@ -70,7 +72,7 @@ class Answering:
         written = self.generator(asked.alone, hits)
         done = time.perf_counter()
         answer = self._told(asked, self.checked(written, hits))
-        return replace(answer, timings_ms=_timings(started, found, done))
+        return self._finished(asked, answer, _timings(started, found, done))
 
     def stream(self, asked: Asked) -> Iterator[Sentence | Answer]:
         """The sentences as they are written and proven, at last the whole answer."""
@@ -85,7 +87,11 @@ class Answering:
                 shown = max(shown, len(answer.sentences))
         if answer is None:
             raise InputError("the generator's stream ended without an answer; mend the generator")
-        yield replace(answer, timings_ms=_timings(started, found, time.perf_counter()))
+        yield self._finished(asked, answer, _timings(started, found, time.perf_counter()))
+
+    def _finished(self, asked: Asked, answer: Answer, timings_ms: dict[str, float]) -> Answer:
+        request = Request(k=asked.k, where=asked.where)
+        return sealed(replace(answer, timings_ms=timings_ms, request=request), self.seal_key)
 
     def checked(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
         """The answer with nothing in it that the hits do not hold, each citation at its page and section."""

@@ -7,6 +7,7 @@ ask       question -> hits -> sentences, each with the span that proves it
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Literal, TypeAlias
 from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive
 from rag.errors import InputError
 from rag.generation.extractive import extractive
+from rag.generation.proof import Verdict, prove
 from rag.index.analyzer import analyzer
 from rag.index.backup import restore as restore_backup
 from rag.index.storage import StorageView
@@ -150,11 +152,21 @@ class Engine(Library):
         with self._answering(principal) as answering:
             yield from answering.stream(asks)
 
+    def verify(self, answer: Answer, *, principal: Principal | None = None) -> list[Verdict]:
+        """Prove a saved answer again: every quote, place and page, its passages, and its seal.
+
+        Args:
+            answer: The answer.
+            principal: Who verifies; a document that they may not read proves nothing to them.
+        """
+        with self._store.view(principal) as view:
+            return prove(answer, functools.cache(view.document), self._store.seal_key)
+
     @contextmanager
     def _answering(self, principal: Principal | None) -> Iterator[Answering]:
         with self._store.view(principal) as view:
             generator = generator_for(self.generator, principal.tenant if principal else "")
-            yield Answering(view, self.retriever(view), generator)
+            yield Answering(view, self.retriever(view), generator, self._store.seal_key)
 
     @property
     def generator(self) -> Generator:

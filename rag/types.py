@@ -273,13 +273,30 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """How an answer was asked for: what it takes to ask again at the same commit.
+
+    `mode` is `ask`, `chat`, `summarise` or `compare`; `messages` are a chat's, `documents` the ids of
+    those that were summarised or compared.
+    """
+
+    mode: str = "ask"
+    k: int = 10
+    where: Filter | None = None
+    steps: int = 1
+    policy: str = "drop"
+    messages: tuple[Message, ...] = ()
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer. Each sentence cites; `abstained` is true where the documents hold none.
 
     `text` is the sentences with their marks (`... [1]`), or the words of the abstention.
     `confidence` is in 0..1; `contexts` are the hits that it was given to answer from. `queries` are what
-    was searched for, where that is not the question alone. `seal` tells whether any of it was changed
-    since; `usage` is None where no language model wrote it.
+    was searched for, where that is not the question alone, and `request` is how. `seal` tells whether any
+    of it was changed since; `usage` is None where no language model wrote it.
     """
 
     question: str
@@ -295,6 +312,7 @@ class Answer:
     conflicts: tuple[Conflict, ...] = ()
     queries: tuple[str, ...] = ()
     usage: Usage | None = None
+    request: Request | None = None
     seal: str = ""
 
 

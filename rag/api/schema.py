@@ -12,11 +12,23 @@ from typing import TypeAlias
 from rag.errors import InputError
 from rag.eval.bootstrap import Estimate
 from rag.eval.report import Evaluation
+from rag.generation.proof import Verdict
 from rag.index.quality import Quality
 from rag.index.tune import Tuned
 from rag.reembed import Reembedded
 from rag.sync import SyncReport
-from rag.types import AddReport, Answer, Citation, Conflict, Document, Hit, LedgerEntry, Sentence, Stats
+from rag.types import (
+    AddReport,
+    Answer,
+    Citation,
+    Conflict,
+    Document,
+    Hit,
+    LedgerEntry,
+    Request,
+    Sentence,
+    Stats,
+)
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -62,6 +74,7 @@ def answer_json(answer: Answer) -> Json:
         "conflicts": [conflict_json(conflict) for conflict in answer.conflicts],
         "queries": list(answer.queries),
         "usage": asdict(answer.usage) if answer.usage else None,
+        "request": request_json(answer.request) if answer.request else None,
         "seal": answer.seal,
         "timings_ms": _rounded(answer.timings_ms),
     }
@@ -70,6 +83,17 @@ def answer_json(answer: Answer) -> Json:
 def sentence_json(sentence: Sentence) -> Json:
     """A sentence of an answer, with the numbers of the citations that prove it."""
     return asdict(sentence) | {"citations": list(sentence.citations), "faults": list(sentence.faults)}
+
+
+def verdict_json(verdict: Verdict) -> Json:
+    """Whether a part of a saved answer is right, and why not."""
+    return {"what": verdict.what, "proven": verdict.proven, "reason": verdict.reason}
+
+
+def request_json(request: Request) -> Json:
+    """How an answer was asked for."""
+    messages = [asdict(message) for message in request.messages]
+    return asdict(request) | {"messages": messages, "documents": list(request.documents)}
 
 
 def conflict_json(conflict: Conflict) -> Json:

@@ -51,18 +51,20 @@ def verify(
     index: IndexOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check every citation of a saved answer. Exit 0 only where all are proven."""
-    from rag.api.access import SeenBy, operator
-    from rag.api.proof import check_answer, read_answer
+    """Prove a saved answer again: quotes, places, passages and its seal. Exit 0 only where all hold."""
+    from rag.api.access import operator
+    from rag.api.saved import read_answer
+    from rag.api.schema import verdict_json
+    from rag.generation.proof import Verdict
 
     name = "standard input" if str(answer) == "-" else str(answer)
     data = sys.stdin.buffer.read() if str(answer) == "-" else answer.read_bytes()
-    claimed = read_answer(data.decode("utf-8-sig", "replace"), name)
+    claimed, altered = read_answer(data.decode("utf-8-sig", "replace"), name)
     with open_index(read_settings({"index": index})) as engine:
-        verdicts = check_answer(claimed, SeenBy(engine, operator(tenant)).document)
+        verdicts = [Verdict("form", altered), *engine.verify(claimed, principal=operator(tenant))]
     proven = all(verdict.proven for verdict in verdicts)
     if as_json:
-        print_json({"proven": proven, "verdicts": [verdict.json() for verdict in verdicts]})
+        print_json({"proven": proven, "verdicts": [verdict_json(verdict) for verdict in verdicts]})
     else:
         shown = screen()
         for verdict in verdicts:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,7 +88,7 @@ class QdrantStore:
                 )
             self._remote.make_collection(self._documents, DOCUMENT_INDEXES)
         if MANIFEST not in self._remote.get(self._documents, [MANIFEST]):
-            new = Manifest(settings_json(wanted or Settings()))
+            new = Manifest(settings_json(wanted or Settings()), seal_key=secrets.token_hex(32))
             self._remote.put(self._documents, [Point(MANIFEST, new.payload())], only_new=True)
         manifest = read_manifest(self._remote, self._documents)
         if manifest.format > FORMAT:
@@ -108,6 +109,11 @@ class QdrantStore:
         if not self._closed:
             self._closed = True
             self._remote.close()
+
+    @property
+    def seal_key(self) -> bytes:
+        """The secret of this index by which its answers are sealed."""
+        return bytes.fromhex(self._manifest().seal_key)
 
     def _manifest(self) -> Manifest:
         if self._closed:

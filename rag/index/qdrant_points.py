@@ -100,7 +100,7 @@ class Manifest:
     are searched, 0 while there are none. `average` is the length of a chunk that BM25 takes for the
     average. `rules` says that some document has a tenant or readers.
     `history` names, of late commits, when they were made (seconds since 1970). `writer` is who may
-    write until `expires`.
+    write until `expires`. `seal_key` is the secret, in hexadecimal, by which answers are sealed.
     """
 
     settings: str
@@ -115,6 +115,7 @@ class Manifest:
     history: tuple[tuple[int, float], ...] = ()
     writer: str = ""
     expires: float = 0.0
+    seal_key: str = ""
     kind: str = "manifest"
     format: int = FORMAT
 

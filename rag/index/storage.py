@@ -94,6 +94,11 @@ class Storage(Protocol):
         ...
 
     @property
+    def seal_key(self) -> bytes:
+        """The secret of this index by which its answers are sealed."""
+        ...
+
+    @property
     def own_folder(self) -> Path | None:
         """The folder that the store lives in, whose files are no documents; None where it has none."""
         ...

@@ -7,6 +7,7 @@ there was when its view began, and keeps it; see `writer` for how a commit is ma
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ from rag.types import Fingerprint, Principal, Settings, Stats, Vectors
 KEPT_TENANTS = 64
 """Of so many tenants what was opened is kept open."""
 
+SEAL_KEY = "seal_key"
+
 EMBEDDED_AT_ONCE = 20_000
 """So many vectors of another encoder are committed at a time."""
 
@@ -92,6 +95,7 @@ class Store:
                 (settings or Settings()).language
             )  # an unknown one is refused before anything is written
             self.settings = _agree_on_settings(connection, settings)
+            self.seal_key = bytes.fromhex(read_meta(connection, SEAL_KEY) or "")
 
     def _check_head(self, connection: apsw.Connection, acknowledged: int | None) -> None:
         """See that no acknowledged commit is missing."""
@@ -323,6 +327,7 @@ def _agree_on_settings(connection: apsw.Connection, wanted: Settings | None) -> 
             if known is None:
                 known = json.dumps(asdict(wanted or Settings()))
                 write_meta(connection, "settings", known)
+                write_meta(connection, SEAL_KEY, secrets.token_hex(32))
     settings = _read_settings(connection)
     # How much of a structure is looked at may have been tuned since.
     tuned = replace(wanted or settings, ef_search=settings.ef_search, nprobe=settings.nprobe)

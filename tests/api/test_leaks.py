@@ -109,9 +109,10 @@ def requests_of(ids: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any] 
 
 
 def without_clocks(value: Any) -> Any:
-    """A response without what times and commits do to it."""
+    """A response without what times, commits and the secret of the index do to it, and what was sent."""
     if isinstance(value, dict):
-        return {k: without_clocks(v) for k, v in value.items() if k not in ("timings_ms", "index_commit")}
+        dropped = ("timings_ms", "index_commit", "seal", "request")
+        return {k: without_clocks(v) for k, v in value.items() if k not in dropped}
     return [without_clocks(each) for each in value] if isinstance(value, list) else value
 
 
