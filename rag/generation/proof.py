@@ -127,6 +127,8 @@ def _sentence_fault(sentence: Sentence, quotes: dict[int, str], extractive: bool
     dangling = [str(number) for number in sentence.citations if number not in quotes]
     if dangling:
         return f"no citation has the number {', '.join(dangling)}"
+    if len(set(sentence.citations)) < len(sentence.citations):
+        return "it cites one citation twice"
     if sentence.supported and not sentence.citations:
         return "it is called supported and cites nothing"
     if sentence.supported and sentence.faults:

@@ -26,7 +26,8 @@ def sealed(answer: Answer, key: bytes) -> Answer:
 
 def is_sealed(answer: Answer, key: bytes) -> bool:
     """Whether the answer is, to the last field, the one that was sealed with `key`."""
-    return bool(key) and hmac.compare_digest(_digest(replace(answer, seal=""), key), answer.seal)
+    said = answer.seal.encode(errors="replace")
+    return bool(key) and hmac.compare_digest(_digest(replace(answer, seal=""), key).encode(), said)
 
 
 def _digest(answer: Answer, key: bytes) -> str:

@@ -95,6 +95,7 @@ def context(**changes: object) -> Callable[[Answer], Answer]:
         (cited(1, highlight=Span(0, 3)), "its highlight is not in the quote"),
         (sentence(0, citations=(3,)), "no citation has the number 3"),
         (sentence(0, citations=()), "cites nothing"),
+        (sentence(0, citations=(1, 1)), "cites one citation twice"),
         (sentence(0, text="One is near [9]."), "an extractive answer quotes"),
         (sentence(0, faults=("the number 1 is not there",)), "called supported and has faults"),
         (lambda right: replace(right, sentences=right.sentences[::-1]), "more than its sentences"),
@@ -130,6 +131,7 @@ def test_only_the_key_makes_a_seal_and_no_key_makes_none():
     assert is_sealed(answer(), KEY)
     assert not is_sealed(answer(), b"x" * 32)
     assert not is_sealed(sealed(answer(), b""), b"")
+    assert not is_sealed(replace(answer(), seal="é\ud800"), KEY)
     assert sealed(answer(), b"").seal == ""
 
 
