@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rag.errors import RagError as RagError
     from rag.eval.experiment import evaluate as evaluate
     from rag.generation.extractive import extractive as extractive
+    from rag.generation.runtime import open_model as open_model
     from rag.index.encoder import resolve_encoder as resolve_encoder
     from rag.ingestion.load import load as load
     from rag.pipeline import Engine as Engine
@@ -59,6 +60,7 @@ _HOME = {
     "lexical": "rag.retrieval.lexical",
     "load": "rag.ingestion.load",
     "open": "rag.pipeline",
+    "open_model": "rag.generation.runtime",
     "reciprocal_rank": "rag.retrieval.fusion",
     "rerank": "rag.retrieval.rerank",
     "resolve_encoder": "rag.index.encoder",

@@ -19,6 +19,7 @@ RagError
 |- IndexCorrupt (OSError)                a file of the index is missing or damaged
 |- IndexFailed (OSError)                 the disk refused a read or a write of the index
 |- IndexFormatError (ValueError)         the index was written in a format this version does not read
+|- ModelFailed (RuntimeError)            a language model stopped in the middle of its work
 |- IndexClosed (ValueError)              the index was used after close()
 `- MissingExtra (ImportError)            an optional package is needed
 
@@ -102,6 +103,10 @@ class IndexFailed(RagError, OSError):
 
 class IndexFormatError(RagError, ValueError):
     """The index was written in a format that this version does not read."""
+
+
+class ModelFailed(RagError, RuntimeError):
+    """A language model stopped in the middle of its work."""
 
 
 class IndexClosed(RagError, ValueError):

@@ -1,0 +1,151 @@
+"""A language model's file becomes one that writes, in this process: no service, no port, no network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from rag.errors import PromptTooLong
+from rag.generation.gguf import ModelFile, read_gguf
+from rag.generation.lookup import Guesser
+from rag.generation.runtime_batch import Batch, Decoder, Job
+from rag.generation.runtime_memory import check_memory, needs_of
+from rag.generation.runtime_sampler import Sampler, check_sampling
+from rag.generation.runtime_text import TextStream
+from rag.generation.runtime_vocabulary import Vocabulary
+from rag.generation.states import StateStore
+from rag.generation.template import render
+from rag.protocols import LanguageModel, Prompt, Sampling
+from rag.types import Usage
+
+CHUNK_TOKENS = 256
+
+
+def open_model(
+    path: str | Path,
+    *,
+    runtime: str = "auto",
+    context_tokens: int | None = None,
+    requests: int = 2,
+    gpu_layers: int = 0,
+    threads: int | None = None,
+    lookup: bool = True,
+    states: str | Path | None = None,
+    states_memory_bytes: int = 512 << 20,
+) -> LanguageModel:
+    """Load the model of a GGUF file.
+
+    Args:
+        path: The file.
+        runtime: `llama` (llama.cpp).
+        context_tokens: How many tokens a prompt and its answer may have (what the model was trained
+            for, at most 8192).
+        requests: How many texts of that length are written at once; shorter ones share the room.
+        gpu_layers: How many of its blocks lie on a GPU, -1 for all.
+        threads: How many threads compute (one a core).
+        lookup: Whether words of the prompt are guessed to follow, where that is faster.
+        states: A folder where states of prompts outlive the process. The words of documents can be
+            read out of them: keep it as you keep those.
+        states_memory_bytes: How much such states may take in memory.
+
+    Raises:
+        ModelRefused: The file is damaged, or needs more memory than there is.
+        MissingExtra: The runtime is not installed.
+    """
+    file = read_gguf(path)
+    length = min(file.context_tokens, context_tokens or 8192)
+    threads = threads or len(os.sched_getaffinity(0))
+    room = length * requests
+    check_memory(file, needs_of(file, room, chunk_tokens=CHUNK_TOKENS), room)
+    from rag.generation.runtime_llama import LlamaDecoder
+
+    decoder = LlamaDecoder(
+        file,
+        room_tokens=room,
+        slots=max(4, requests),
+        threads=threads,
+        gpu_layers=gpu_layers,
+        chunk_tokens=CHUNK_TOKENS,
+    )
+    store = StateStore(f"{file.digest} llama", memory_bytes=states_memory_bytes, folder=states)
+    return LocalModel(file, decoder, decoder.vocabulary, store, context_tokens=length, lookup=lookup)
+
+
+class LocalModel:
+    """A language model in memory. Threads may ask it at the same time."""
+
+    def __init__(
+        self,
+        file: ModelFile,
+        decoder: Decoder,
+        vocabulary: Vocabulary,
+        states: StateStore,
+        *,
+        context_tokens: int,
+        runtime: str = "llama.cpp",
+        lookup: bool = True,
+    ) -> None:
+        self.file, self.runtime = file, runtime
+        self._vocabulary, self._states = vocabulary, states
+        self._context_tokens = context_tokens
+        self._lookup = lookup and decoder.takes_back
+        self._batch = Batch(decoder, vocabulary, states, chunk_tokens=CHUNK_TOKENS)
+
+    @property
+    def name(self) -> str:
+        """Its file's name, and the first of its digest."""
+        return f"{self.file.path.name}@sha256:{self.file.digest[:16]}"
+
+    @property
+    def context_tokens(self) -> int:
+        """How many tokens prompt and text may have together."""
+        return self._context_tokens
+
+    def count(self, text: str) -> int:
+        """How many of its tokens `text` has."""
+        return len(self._vocabulary.encode(text))
+
+    def forget(self, partition: str) -> None:
+        """Drop the states of a tenant's prompts, in memory and on disk."""
+        self._states.forget(partition)
+
+    def generate(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        *,
+        partition: str = "",
+        done: Callable[[Usage], None] | None = None,
+    ) -> Iterator[str]:
+        """Yield text as it is written. Closing the iterator stops the model.
+
+        Raises:
+            PromptTooLong: Prompt and `max_tokens` are more than `context_tokens`.
+            InputError: The sampling or its grammar is none.
+        """
+        check_sampling(sampling)
+        tokens, prefixes = self._vocabulary.encode_prompt(render(self._vocabulary.family, prompt))
+        if len(tokens) + sampling.max_tokens > self._context_tokens:
+            raise PromptTooLong(
+                f"the prompt has {len(tokens):,} tokens; with {sampling.max_tokens:,} to be written that is "
+                f"more than {self._context_tokens:,}: give fewer passages, or open the model with more "
+                "context_tokens"
+            )
+        job = Job(
+            tokens,
+            prefixes,
+            sampling.max_tokens,
+            Sampler(self._vocabulary, sampling),
+            TextStream(sampling.stop),
+            partition,
+            Guesser(tokens) if self._lookup else None,
+        )
+        return self._write(job, done)
+
+    def _write(self, job: Job, done: Callable[[Usage], None] | None) -> Iterator[str]:
+        try:
+            yield from self._batch.run(job)
+        finally:
+            if done is not None:
+                done(self._batch.usage(job, self.runtime))

@@ -1,0 +1,295 @@
+"""Several texts written at once by one model, a step of all of them at a time.
+
+There is no thread in the background: whoever waits for text drives the model, for itself and for the
+others that wait. So a text that nobody waits for stops by itself, and one that is closed is gone
+before the next step.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from rag.errors import ModelFailed
+from rag.generation.lookup import Gate, Guesser, agreeing
+from rag.generation.runtime_sampler import Logits, Sampler
+from rag.generation.runtime_text import TextStream
+from rag.generation.runtime_vocabulary import Vocabulary
+from rag.generation.states import StateStore
+from rag.types import Usage
+
+MOST_GUESSED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tokens for one slot, the first at position `start`; `wanted` of the last are to have logits."""
+
+    slot: int
+    start: int
+    tokens: Sequence[int]
+    wanted: int
+
+
+class Decoder(Protocol):
+    """A model in memory, with room for several texts (slots)."""
+
+    @property
+    def slots(self) -> int:
+        """How many texts it holds at once."""
+        ...
+
+    @property
+    def room_tokens(self) -> int:
+        """How many tokens all slots together may hold."""
+        ...
+
+    @property
+    def takes_back(self) -> bool:
+        """Whether the last tokens of a slot can be taken back."""
+        ...
+
+    def decode(self, parts: Sequence[Part]) -> list[list[Logits]]:
+        """Read tokens, and give the logits of each part's last `wanted`, float32 (vocabulary,) each."""
+        ...
+
+    def cut(self, slot: int, length: int) -> None:
+        """Keep the first `length` tokens of a slot."""
+        ...
+
+    def save(self, slot: int) -> bytes:
+        """The state of a slot."""
+        ...
+
+    def load(self, slot: int, state: bytes) -> bool:
+        """Make a state, saved by a decoder of the same model, that of an empty slot."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A text to be written: what is asked, and how far it is."""
+
+    tokens: list[int]
+    prefixes: list[int]
+    max_tokens: int
+    sampler: Sampler
+    stream: TextStream
+    partition: str
+    guesser: Guesser | None
+    started: float = field(default_factory=time.perf_counter)
+    slot: int = -1
+    read: int = 0
+    cached: int = 0
+    written: int = 0
+    guessed: int = 0
+    pending: int = -1
+    shadow: list[int] = field(default_factory=list)
+    shadow_hits: int = 0
+    first_s: float = 0.0
+    pieces: deque[str] = field(default_factory=deque)
+    finished: bool = False
+    error: Exception | None = None
+
+    @property
+    def needs(self) -> int:
+        """How many tokens of room it may come to take."""
+        return len(self.tokens) + self.max_tokens + MOST_GUESSED
+
+
+class Batch:
+    """The jobs of one model."""
+
+    def __init__(
+        self, decoder: Decoder, vocabulary: Vocabulary, states: StateStore, *, chunk_tokens: int = 256
+    ) -> None:
+        self._decoder, self._vocabulary, self._states = decoder, vocabulary, states
+        self._chunk = chunk_tokens
+        self._gate = Gate()
+        self._driver = threading.Lock()
+        self._desk = threading.Lock()
+        self._waiting: deque[Job] = deque()
+        self._active: list[Job] = []
+        self._closed: list[Job] = []
+
+    def run(self, job: Job) -> Iterator[str]:
+        """Yield the text of a job. Closing this ends it."""
+        with self._desk:
+            self._waiting.append(job)
+        try:
+            while True:
+                while job.pieces:
+                    yield job.pieces.popleft()
+                if job.finished:
+                    break
+                with self._driver:
+                    if not job.pieces and not job.finished:
+                        self._step()
+            while job.pieces:
+                yield job.pieces.popleft()
+            if job.error is not None:
+                raise job.error
+        finally:
+            with self._desk:
+                self._closed.append(job)
+
+    def usage(self, job: Job, runtime: str) -> Usage:
+        """What a job took."""
+        return Usage(
+            prompt_tokens=len(job.tokens),
+            cached_tokens=job.cached,
+            generated_tokens=job.written,
+            guessed_tokens=job.guessed,
+            first_token_ms=round(1000 * job.first_s, 3),
+            total_ms=round(1000 * (time.perf_counter() - job.started), 3),
+            runtime=runtime,
+        )
+
+    def _step(self) -> None:
+        """One step of all jobs: tokens of prompts read, a token or more of each text written."""
+        self._leave()
+        self._admit()
+        if not self._active:
+            return
+        parts = self._parts()
+        begun = time.perf_counter()
+        try:
+            results = self._decoder.decode(parts)
+            for job, part, logits in zip(list(self._active), parts, results, strict=True):
+                if part.tokens:
+                    self._advance(job, part, logits)
+        except BaseException as error:
+            # What the slots hold is not known now: all of them are written off.
+            for job in self._active:
+                stopped = error if isinstance(error, Exception) else ModelFailed("the model was interrupted")
+                job.error, job.finished = stopped, True
+            if not isinstance(error, Exception):
+                raise
+            return
+        self._time(parts, time.perf_counter() - begun)
+
+    def _leave(self) -> None:
+        with self._desk:
+            closed, self._closed = self._closed, []
+            for job in closed:
+                if job in self._waiting:
+                    self._waiting.remove(job)
+        for job in [job for job in self._active if job.finished or job in closed]:
+            self._decoder.cut(job.slot, 0)
+            self._active.remove(job)
+
+    def _admit(self) -> None:
+        """Let jobs in, first come, first served, while there are slots and room."""
+        while True:
+            with self._desk:
+                if not self._waiting or len(self._active) == self._decoder.slots:
+                    return
+                taken = sum(job.needs for job in self._active)
+                if self._active and taken + self._waiting[0].needs > self._decoder.room_tokens:
+                    return
+                job = self._waiting.popleft()
+            used = {each.slot for each in self._active}
+            job.slot = next(slot for slot in range(self._decoder.slots) if slot not in used)
+            self._active.append(job)
+            self._restore(job)
+
+    def _restore(self, job: Job) -> None:
+        """Begin behind the longest prefix whose state is kept."""
+        for end in sorted(job.prefixes, reverse=True):
+            state = self._states.get(job.partition, job.tokens[:end])
+            if state is not None:
+                if self._decoder.load(job.slot, state):
+                    job.read = job.cached = end
+                    return
+                self._decoder.cut(job.slot, 0)
+
+    def _parts(self) -> list[Part]:
+        room = self._chunk
+        parts = []
+        for job in self._active:
+            if job.read < len(job.tokens):
+                # A state is kept where a prefix ends: reading stops there for a moment.
+                until = min([end for end in job.prefixes if end > job.read] + [len(job.tokens)])
+                count = min(until - job.read, room)
+                room -= count
+                last = job.read + count == len(job.tokens)
+                tokens = job.tokens[job.read : job.read + count]
+                parts.append(Part(job.slot, job.read, tokens, 1 if last and count else 0))
+            else:
+                guess = self._guess(job)
+                parts.append(Part(job.slot, job.read, [job.pending, *guess], 1 + len(guess)))
+        return parts
+
+    def _guess(self, job: Job) -> list[int]:
+        left = job.max_tokens - job.written - 1
+        if job.guesser is None or left < 1:
+            return []
+        guess = job.guesser.guess(min(MOST_GUESSED, left))
+        if self._gate.is_open:
+            return guess
+        job.shadow = job.shadow or guess
+        return []
+
+    def _advance(self, job: Job, part: Part, logits: list[Logits]) -> None:
+        job.read += len(part.tokens)
+        if job.read < len(job.tokens) or not logits:
+            self._keep(job)
+            return
+        if job.read == len(job.tokens):
+            self._keep(job)
+        new: list[int] = []
+        guess = part.tokens[1:] if part.wanted > 1 else []
+        for at, row in enumerate(logits):
+            token = job.sampler.choose(row)
+            new.append(token)
+            self._write(job, token)
+            if job.finished or at == len(guess) or token != guess[at]:
+                break
+        if guess:
+            job.guessed += agreeing(guess, new)
+            self._gate.learn(agreeing(guess, new))
+            job.read = part.start + len(new)
+            if len(new) < len(part.tokens):
+                self._decoder.cut(job.slot, job.read)
+        self._learn(job, new)
+
+    def _learn(self, job: Job, new: list[int]) -> None:
+        job.pending = new[-1]
+        if job.guesser is None:
+            return
+        job.guesser.extend(new)
+        # A guess that was not let pass is held against the tokens as they come, one at a time.
+        if job.shadow:
+            right = job.shadow[job.shadow_hits] == new[0]
+            job.shadow_hits += right
+            if not right or job.shadow_hits == len(job.shadow):
+                self._gate.learn(job.shadow_hits)
+                job.shadow, job.shadow_hits = [], 0
+
+    def _write(self, job: Job, token: int) -> None:
+        job.written += 1
+        if job.written == 1:
+            job.first_s = time.perf_counter() - job.started
+        ends = self._vocabulary.ends(token)
+        data = b"" if ends else self._vocabulary.piece(token)
+        if job.written == 1 and self._vocabulary.strips_space:
+            data = data.removeprefix(b" ")
+        text = job.stream.add(data)
+        if ends or job.stream.stopped or job.written == job.max_tokens:
+            text += job.stream.end()
+            job.finished = True
+        if text:
+            job.pieces.append(text)
+
+    def _keep(self, job: Job) -> None:
+        """Keep the state of a prefix that was just read to its end."""
+        if job.read in job.prefixes and not self._states.has(job.partition, job.tokens[: job.read]):
+            self._states.put(job.partition, job.tokens[: job.read], self._decoder.save(job.slot))
+
+    def _time(self, parts: Sequence[Part], seconds: float) -> None:
+        if len(parts) == 1 and parts[0].wanted == len(parts[0].tokens):
+            self._gate.took(seconds, guessed=parts[0].wanted > 1)

@@ -1,0 +1,186 @@
+"""A language model of some hundred kilobytes in a GGUF file: random weights, a tokenizer trained on the spot.
+
+What it writes means nothing, and is the same every time; the whole path to a real model's file is there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+from tokenizers.trainers import BpeTrainer
+
+TEXT = (
+    "The notice period is three months. Employees accrue two days of leave a month, kept for a year. "
+    "A request for leave is answered within five days; who asks late waits longer. Offices open at eight. "
+    "Travel is booked by the team, and paid back on receipt of the bill within thirty days [1] [2] [3]. "
+    "Question: what is the notice period? Answer: the notice period is three months. See the handbook. "
+)
+
+CHATML = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+LLAMA3 = (
+    "<|begin_of_text|>",
+    "<|end_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+)
+
+TYPES = {
+    "F32": gguf.GGMLQuantizationType.F32,
+    "F16": gguf.GGMLQuantizationType.F16,
+    "Q8_0": gguf.GGMLQuantizationType.Q8_0,
+    "Q4_0": gguf.GGMLQuantizationType.Q4_0,
+}
+_FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How large the model is. Every width is a multiple of 32, as the quantised types want."""
+
+    layers: int = 2
+    width: int = 64
+    heads: int = 4
+    kv_heads: int = 2
+    hidden: int = 128
+    context_tokens: int = 2048
+    vocabulary: int = 480
+
+
+TINY = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A tokenizer: its tokens in order, the kind of each (1 text, 3 control), its merges."""
+
+    tokens: list[str]
+    kinds: list[int]
+    merges: list[str]
+    special: dict[str, int] = field(default_factory=dict)
+
+
+def words(size: int = TINY.vocabulary, special: tuple[str, ...] = CHATML) -> Words:
+    """A byte-level BPE tokenizer of `size` tokens, the special ones last, trained on `TEXT`."""
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False, use_regex=True)
+    trainer = BpeTrainer(
+        vocab_size=size - len(special),
+        initial_alphabet=sorted(ByteLevel.alphabet()),
+        show_progress=False,
+        special_tokens=[],
+    )
+    tokenizer.train_from_iterator([TEXT], trainer)
+    tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda each: each[1])]
+    merges = _merges(tokenizer)
+    tokens += [f"<unused{at}>" for at in range(size - len(special) - len(tokens))]
+    kinds = [5 if token.startswith("<unused") else 1 for token in tokens]
+    ids = {token: len(tokens) + at for at, token in enumerate(special)}
+    return Words(tokens + list(special), kinds + [3] * len(special), merges, ids)
+
+
+def _merges(tokenizer: Tokenizer) -> list[str]:
+    import json
+
+    found = json.loads(tokenizer.to_str())["model"]["merges"]
+    return [each if isinstance(each, str) else " ".join(each) for each in found]
+
+
+def write_gguf(
+    path: Path,
+    *,
+    quantisation: str = "F16",
+    shape: Shape = TINY,
+    special: tuple[str, ...] = CHATML,
+    seed: int = 0,
+    name: str = "tiny",
+    architecture: str = "llama",
+    template: str = "",
+    metadata: dict[str, Any] | None = None,
+) -> Path:
+    """Write the model and return its path. The same arguments give the same bytes."""
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_name(name)
+    writer.add_file_type(_FILE_TYPES[quantisation])
+    writer.add_quantization_version(2)
+    _add_sizes(writer, shape)
+    _add_words(writer, words(shape.vocabulary, special), template)
+    for key, value in (metadata or {}).items():
+        writer.add_string(key, value)
+    _add_weights(writer, shape, TYPES[quantisation], seed)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add_sizes(writer: gguf.GGUFWriter, shape: Shape) -> None:
+    writer.add_context_length(shape.context_tokens)
+    writer.add_embedding_length(shape.width)
+    writer.add_block_count(shape.layers)
+    writer.add_feed_forward_length(shape.hidden)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_dimension_count(shape.width // shape.heads)
+    writer.add_rope_freq_base(10_000.0)
+    writer.add_vocab_size(shape.vocabulary)
+
+
+def _add_words(writer: gguf.GGUFWriter, words: Words, template: str) -> None:
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(words.tokens)
+    writer.add_token_types(words.kinds)
+    writer.add_token_merges(words.merges)
+    ids = list(words.special.values())
+    if ids:
+        writer.add_bos_token_id(ids[0])
+        writer.add_eos_token_id(ids[-1])
+    writer.add_add_bos_token(False)
+    if template:
+        writer.add_chat_template(template)
+
+
+def _add_weights(writer: gguf.GGUFWriter, shape: Shape, kind: gguf.GGMLQuantizationType, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    kv_width = shape.width // shape.heads * shape.kv_heads
+
+    def add(name: str, rows: int, columns: int, scale: float = 0.0) -> None:
+        values = rng.standard_normal((rows, columns), np.float32) * np.float32(scale or columns**-0.5)
+        _add_tensor(writer, name, values, kind)
+
+    def norm(name: str) -> None:
+        writer.add_tensor(name, np.ones(shape.width, np.float32))
+
+    add("token_embd.weight", shape.vocabulary, shape.width, scale=1.0)
+    for layer in range(shape.layers):
+        norm(f"blk.{layer}.attn_norm.weight")
+        add(f"blk.{layer}.attn_q.weight", shape.width, shape.width)
+        add(f"blk.{layer}.attn_k.weight", kv_width, shape.width)
+        add(f"blk.{layer}.attn_v.weight", kv_width, shape.width)
+        add(f"blk.{layer}.attn_output.weight", shape.width, shape.width)
+        norm(f"blk.{layer}.ffn_norm.weight")
+        add(f"blk.{layer}.ffn_gate.weight", shape.hidden, shape.width)
+        add(f"blk.{layer}.ffn_up.weight", shape.hidden, shape.width)
+        add(f"blk.{layer}.ffn_down.weight", shape.width, shape.hidden)
+    norm("output_norm.weight")
+    add("output.weight", shape.vocabulary, shape.width)
+
+
+def _add_tensor(
+    writer: gguf.GGUFWriter, name: str, values: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType
+) -> None:
+    """Add a tensor, quantised. Its shape is told by its values, or by its bytes where those are packed."""
+    packed = gguf.quants.quantize(values, kind)
+    plain = kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16)
+    writer.add_tensor(name, packed, raw_dtype=None if plain else kind)
