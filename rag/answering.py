@@ -17,7 +17,8 @@ from rag.generation.seal import sealed
 from rag.index.query import parse_query
 from rag.index.storage import StorageView
 from rag.protocols import Generator, Retriever, StreamingGenerator
-from rag.types import Answer, Citation, Filter, Hit, Request, Sentence
+from rag.retrieval.iterative import Follow, iterative
+from rag.types import Answer, Citation, Filter, Hit, Principal, Request, Sentence
 
 CONTEXTS = 10
 """How many hits an answer is made from."""
@@ -34,20 +35,18 @@ class Partitioned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question as it is answered: what was said, what is searched for, and of whom it is asked.
+    """A question as it is answered: what was said, how it was asked for, and what is searched for.
 
-    `queries` are what was searched for, where that is not the question alone; the first of them is
-    the question as it stands by itself.
+    `queries` are what is searched for, where that is not the question alone; the first of them is the
+    question as it stands by itself.
     """
 
     question: str
-    k: int = CONTEXTS
-    where: Filter | None = None
+    request: Request
     queries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        asked(self.question)
-        positive(self.k)
+        positive(self.request.k)
 
     @property
     def alone(self) -> str:
@@ -57,55 +56,82 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What answers over one view: who finds, who writes, and who holds the one against the other."""
+    """What answers over one view: who finds, who follows up, who writes, and the key that seals it."""
 
     view: StorageView
     retriever: Retriever
+    follow: Follow
     generator: Generator
     seal_key: bytes
 
     def answer(self, asked: Asked) -> Answer:
         """The whole answer, or an abstention."""
         started = time.perf_counter()
-        hits = self.retriever(asked.alone, k=asked.k, where=asked.where)
+        hits, queries = self._search(asked)
         found = time.perf_counter()
-        written = self.generator(asked.alone, hits)
-        done = time.perf_counter()
-        answer = self._told(asked, self.checked(written, hits))
-        return self._finished(asked, answer, _timings(started, found, done))
+        answer = self.checked(self.generator(asked.alone, hits), hits)
+        return self._finished(asked, answer, queries, started, found)
 
     def stream(self, asked: Asked) -> Iterator[Sentence | Answer]:
         """The sentences as they are written and proven, at last the whole answer."""
         started = time.perf_counter()
-        hits = self.retriever(asked.alone, k=asked.k, where=asked.where)
+        hits, queries = self._search(asked)
         found = time.perf_counter()
         shown, answer = 0, None
         with _growing(self.generator, asked.alone, hits) as growing:
             for written in growing:
-                answer = self._told(asked, self.checked(written, hits))
+                answer = self.checked(written, hits)
                 yield from answer.sentences[shown:]
                 shown = max(shown, len(answer.sentences))
         if answer is None:
             raise InputError("the generator's stream ended without an answer; mend the generator")
-        yield self._finished(asked, answer, _timings(started, found, time.perf_counter()))
+        yield self._finished(asked, answer, queries, started, found)
 
-    def _finished(self, asked: Asked, answer: Answer, timings_ms: dict[str, float]) -> Answer:
-        request = Request(k=asked.k, where=asked.where)
-        return sealed(replace(answer, timings_ms=timings_ms, request=request), self.seal_key)
+    def over(self, asked: Asked, passages: Sequence[Hit]) -> Answer:
+        """An answer from passages that need not be searched for."""
+        started = time.perf_counter()
+        answer = self.checked(self.generator(asked.question, passages), passages)
+        return self._finished(asked, answer, (), started, started)
+
+    def _search(self, asked: Asked) -> tuple[list[Hit], tuple[str, ...]]:
+        """The hits to answer from, and what was searched for to find them."""
+        queries = list(asked.queries)
+        retriever = self.retriever
+        if asked.request.steps != 1:
+            queries = queries or [asked.question]
+            retriever = iterative(retriever, self.follow, steps=asked.request.steps, asked=queries.append)
+        hits = retriever(asked.alone, k=asked.request.k, where=asked.request.where)
+        return hits, tuple(queries)
 
     def checked(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
-        """The answer with nothing in it that the hits do not hold, each citation at its page and section."""
+        """The answer with nothing in it that the hits do not hold, each quote at its page and section."""
         answer = grounded(answer, hits)
-        citations = tuple(self._placed(citation) for citation in answer.citations)
-        return replace(answer, citations=citations, index_commit=self.view.commit)
+        named = {hit.chunk.document_id: (hit.source, hit.title) for hit in hits}
+        citations = tuple(self._placed(each, *named[each.document_id]) for each in answer.citations)
+        given = {hit.chunk.id for hit in hits}
+        contexts = tuple(hit if hit.chunk.id in given else self._cut(hit) for hit in answer.contexts)
+        return replace(answer, citations=citations, contexts=contexts, index_commit=self.view.commit)
 
-    def _told(self, asked: Asked, answer: Answer) -> Answer:
-        return replace(answer, question=asked.question, queries=asked.queries)
+    def _finished(
+        self, asked: Asked, answer: Answer, queries: tuple[str, ...], started: float, found: float
+    ) -> Answer:
+        timings = {"retrieval": 1e3 * (found - started), "generation": 1e3 * (time.perf_counter() - found)}
+        told = replace(
+            answer, question=asked.question, queries=queries, request=asked.request, timings_ms=timings
+        )
+        return sealed(told, self.seal_key)
 
-    def _placed(self, citation: Citation) -> Citation:
-        """The citation with the page and headings of its own start: its passage may begin a page before."""
+    def _cut(self, hit: Hit) -> Hit:
+        """A passage that is a part of one that was given, with its own pages and headings."""
+        chunk = hit.chunk
+        page, section = self.view.place(chunk.document_id, chunk.start)
+        last_page, _ = self.view.place(chunk.document_id, chunk.end - 1)
+        return replace(hit, chunk=replace(chunk, page=page, section=section, last_page=last_page))
+
+    def _placed(self, citation: Citation, source: str, title: str) -> Citation:
+        """The citation as the index knows its place; its passage may begin a page before."""
         page, section = self.view.place(citation.document_id, citation.start)
-        return replace(citation, page=page, section=section)
+        return replace(citation, source=source, title=title, page=page, section=section)
 
 
 @contextmanager
@@ -123,8 +149,9 @@ def _growing(generator: Generator, question: str, hits: Sequence[Hit]) -> Iterat
             close()
 
 
-def generator_for(generator: Generator, tenant: str) -> Generator:
-    """The generator as it is for one tenant."""
+def generator_for(generator: Generator, principal: Principal | None) -> Generator:
+    """The generator as it is for the tenant of who asks."""
+    tenant = principal.tenant if principal else ""
     return generator.for_tenant(tenant) if isinstance(generator, Partitioned) else generator
 
 
@@ -162,7 +189,3 @@ def positive(k: int) -> int:
     if not isinstance(k, int) or k < 1:
         raise InputError(f"k is how many hits to return, 1 or more, not {k}")
     return k
-
-
-def _timings(started: float, found: float, done: float) -> dict[str, float]:
-    return {"retrieval": 1e3 * (found - started), "generation": 1e3 * (done - found)}

@@ -1,33 +1,42 @@
 """The whole trip: files go in, cited answers come out.
 
-add       bytes -> Document -> Chunks -> vectors and postings -> one commit
-search    query -> lexical and dense rankings -> fused -> reranked -> hits
-ask       question -> hits -> sentences, each with the span that proves it
+add        bytes -> Document -> Chunks -> vectors and postings -> one commit
+search     query -> lexical and dense rankings -> fused -> reranked -> hits
+ask        question -> hits -> sentences, each with the span that proves it
+chat       messages -> a question that stands by itself -> ask
+summarise  a document, or all inside a filter -> the sentences it comes to
+compare    two documents -> what differs, cited on both sides
 """
 
 from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive
 from rag.errors import InputError
+from rag.generation.chat import condensed, condensed_by, conversation
+from rag.generation.compare import comparing
 from rag.generation.extractive import extractive
+from rag.generation.passages import passages_of
 from rag.generation.proof import Verdict, prove
+from rag.generation.summarise import FOLDS, MOST_PASSAGES, Fold, central, thinned
 from rag.index.analyzer import analyzer
 from rag.index.backup import restore as restore_backup
 from rag.index.storage import StorageView
 from rag.library import Library
-from rag.protocols import Chunker, Encoder, Generator, Reranker, Retriever
+from rag.protocols import Chunker, Encoder, Generator, LanguageModel, Reranker, Retriever
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
+from rag.retrieval.iterative import bridge, bridge_by
 from rag.retrieval.lexical import lexical
 from rag.retrieval.rerank import rerank as reranked
-from rag.types import Answer, Filter, Hit, Principal, Sentence, Settings
+from rag.types import Answer, Filter, Hit, Message, Principal, Request, Sentence, Settings
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
 
@@ -41,6 +50,7 @@ class Engine(Library):
         encoder: An Encoder, a model's name or folder; None is all-MiniLM-L6-v2.
         reranker: Judges the best candidates of a search once more; none by default.
         generator: Writes answers; by default they are extracted, word for word.
+        model: Rewrites the questions of a conversation and plans further searches; by default rules do.
         chunker: Cuts documents; by default recursively, by `settings`.
         settings: How a new index is made. An index knows its own: leave this out to open one.
 
@@ -58,6 +68,7 @@ class Engine(Library):
         encoder: str | Path | Encoder | None = None,
         reranker: Reranker | None = None,
         generator: Generator | None = None,
+        model: LanguageModel | None = None,
         chunker: Chunker | None = None,
         settings: Settings | None = None,
         create: bool = True,
@@ -65,6 +76,7 @@ class Engine(Library):
         super().__init__(path, encoder=encoder, chunker=chunker, settings=settings, create=create)
         self._reranker = reranker
         self._generator = generator
+        self._model = model
 
     def search(
         self,
@@ -104,6 +116,7 @@ class Engine(Library):
         k: int = CONTEXTS,
         where: Filter | None = None,
         principal: Principal | None = None,
+        steps: int = 1,
     ) -> Answer:
         """Answer from the k best passages, every sentence cited, or abstain.
 
@@ -115,42 +128,156 @@ class Engine(Library):
             k: How many passages the answer is made from.
             where: A Mongo-like filter; nothing outside it is read.
             principal: Who asks, as in `search`.
+            steps: How many searches, 1 to 5; each after the first follows what the passages before name.
 
         Raises:
-            InputError: The question is empty, or k is not positive.
+            InputError: The question is empty, k is not positive, or steps are not in 1..5.
             FilterError: `where` is not a filter.
         """
-        asks = Asked(question, k, where)
+        asks = Asked(asked(question), Request("ask", k, where, steps))
+        with self._answering(principal) as answering:
+            return answering.answer(asks)
+
+    def chat(
+        self,
+        messages: Sequence[Message | Mapping[str, str]],
+        *,
+        k: int = CONTEXTS,
+        where: Filter | None = None,
+        principal: Principal | None = None,
+        steps: int = 1,
+    ) -> Answer:
+        """Answer the last message of a conversation as `ask` does, understood by those before it.
+
+        Args:
+            messages: The turns, the last of them the user's: Messages, or `{"role", "content"}`.
+            k: As in `ask`.
+            where: As in `ask`.
+            principal: As in `ask`.
+            steps: As in `ask`.
+
+        Returns:
+            The answer. `queries` begins with the question as it was understood.
+
+        Raises:
+            InputError: The messages end in no question, or as for `ask`.
+            FilterError: `where` is not a filter.
+        """
+        asks = self._chatted(messages, Request("chat", k, where, steps))
         with self._answering(principal) as answering:
             return answering.answer(asks)
 
     def stream(
         self,
-        question: str,
+        question: str | Sequence[Message | Mapping[str, str]],
         *,
         k: int = CONTEXTS,
         where: Filter | None = None,
         principal: Principal | None = None,
+        steps: int = 1,
     ) -> Iterator[Sentence | Answer]:
-        """Answer as `ask` does, but yield each sentence once it is written and proven; the Answer comes last.
+        """Answer as `ask` and `chat` do, but yield each sentence once it is proven; the Answer comes last.
 
         Closing the iterator stops whoever writes.
 
         Args:
-            question: As in `ask`.
+            question: A question, or the messages of a conversation.
             k: As in `ask`.
             where: As in `ask`.
             principal: As in `ask`.
+            steps: As in `ask`.
 
         Raises:
-            InputError: The question is empty, or k is not positive.
+            InputError: As for `ask` and `chat`.
             FilterError: With the first sentence: `where` is not a filter.
         """
-        return self._stream(Asked(question, k, where), principal)
+        if isinstance(question, str):
+            return self._stream(Asked(asked(question), Request("ask", k, where, steps)), principal)
+        return self._stream(self._chatted(question, Request("chat", k, where, steps)), principal)
+
+    def summarise(
+        self,
+        document_id: str | None = None,
+        *,
+        where: Filter | None = None,
+        about: str = "",
+        sentences: int = 5,
+        fold: Fold = "map_reduce",
+        principal: Principal | None = None,
+    ) -> Answer:
+        """Summarise a document, or all inside a filter, in sentences that cite it.
+
+        Without a generator the most central sentences are quoted; one is made to read a long text by parts.
+
+        Args:
+            document_id: The document; None for all passages inside `where`, up to 1,000.
+            where: A Mongo-like filter, where no document is named.
+            about: What the summary is to dwell on; `""` for the whole.
+            sentences: How many sentences are quoted at most.
+            fold: How a generator reads parts: each alone (`map_reduce`), or one after the other (`refine`).
+            principal: Who asks, as in `search`.
+
+        Raises:
+            DocumentNotFound: There is no such document that `principal` may read.
+            InputError: `sentences` is not positive, or there is no such `fold`.
+            FilterError: `where` is not a filter.
+        """
+        documents = () if document_id is None else (document_id,)
+        asks = Asked(about, Request("summarise", positive(sentences), where, documents=documents))
+        with self._answering(principal, self._summariser(asks, fold, principal)) as answering:
+            if document_id is not None:
+                return answering.over(asks, thinned(passages_of(answering.view.document(document_id))))
+            near = dense(answering.view, self._encoder_for(answering.view))
+            return answering.over(asks, near(about or "summary", k=MOST_PASSAGES, where=where))
+
+    def compare(
+        self,
+        first_id: str,
+        second_id: str,
+        question: str = "",
+        *,
+        lines: int = 40,
+        principal: Principal | None = None,
+    ) -> Answer:
+        """Say what two documents say otherwise, what only one says, and what both say, every line cited.
+
+        Changed numbers and dates come first, and are `conflicts` of the answer too.
+
+        Args:
+            first_id: The one document.
+            second_id: The other.
+            question: What to compare them on; `""` for everything.
+            lines: How many lines at most.
+            principal: Who asks, as in `search`.
+
+        Raises:
+            DocumentNotFound: There is no such document that `principal` may read.
+            InputError: The two are one, or `lines` is not positive.
+        """
+        if first_id == second_id:
+            raise InputError("a document is compared with another, not with itself")
+        asks = Asked(question, Request("compare", positive(lines), documents=(first_id, second_id)))
+        with self._answering(principal, comparing(self.encoder, first_id, most_lines=lines)) as answering:
+            both = (answering.view.document(each) for each in (first_id, second_id))
+            return answering.over(asks, [hit for document in both for hit in passages_of(document)])
 
     def _stream(self, asks: Asked, principal: Principal | None) -> Iterator[Sentence | Answer]:
         with self._answering(principal) as answering:
             yield from answering.stream(asks)
+
+    def _chatted(self, messages: Sequence[Message | Mapping[str, str]], request: Request) -> Asked:
+        said = conversation(messages)
+        condense = condensed(analyzer(self.settings.language))
+        if self._model:
+            condense = condensed_by(self._model, condense)
+        return Asked(said[-1].text, replace(request, messages=said), (condense(said),))
+
+    def _summariser(self, asks: Asked, fold: Fold, principal: Principal | None) -> Generator:
+        if fold not in FOLDS:
+            raise InputError(f"fold is {' or '.join(FOLDS)}, not {fold!r}")
+        if self._generator is None:
+            return central(self.encoder, most_sentences=asks.request.k)
+        return FOLDS[fold](generator_for(self._generator, principal))
 
     def verify(self, answer: Answer, *, principal: Principal | None = None) -> list[Verdict]:
         """Prove a saved answer again: every quote, place and page, its passages, and its seal.
@@ -163,10 +290,15 @@ class Engine(Library):
             return prove(answer, functools.cache(view.document), self._store.seal_key)
 
     @contextmanager
-    def _answering(self, principal: Principal | None) -> Iterator[Answering]:
+    def _answering(
+        self, principal: Principal | None, generator: Generator | None = None
+    ) -> Iterator[Answering]:
+        follow = bridge(analyzer(self.settings.language))
+        if self._model:
+            follow = bridge_by(self._model, follow)
         with self._store.view(principal) as view:
-            generator = generator_for(self.generator, principal.tenant if principal else "")
-            yield Answering(view, self.retriever(view), generator, self._store.seal_key)
+            writes = generator_for(generator or self.generator, principal)
+            yield Answering(view, self.retriever(view), follow, writes, self._store.seal_key)
 
     @property
     def generator(self) -> Generator:
