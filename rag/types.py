@@ -224,10 +224,14 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A statement and the passages that are to prove it, each verbatim."""
+    """A statement and the passages that are to prove it, each verbatim.
+
+    `question` is what it answers, whose names it may take up without proof.
+    """
 
     text: str
     evidence: tuple[str, ...]
+    question: str = ""
 
 
 @dataclass(frozen=True, slots=True)
