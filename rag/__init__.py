@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rag.eval.experiment import evaluate as evaluate
     from rag.generation.extractive import extractive as extractive
     from rag.generation.runtime import open_model as open_model
+    from rag.generation.writer import written as written
     from rag.index.encoder import resolve_encoder as resolve_encoder
     from rag.ingestion.load import load as load
     from rag.pipeline import Engine as Engine
@@ -65,6 +66,7 @@ _HOME = {
     "rerank": "rag.retrieval.rerank",
     "resolve_encoder": "rag.index.encoder",
     "restore": "rag.pipeline",
+    "written": "rag.generation.writer",
 }
 
 __all__ = sorted(_HOME)  # noqa: PLE0605 - one list of names is enough

@@ -27,6 +27,7 @@ def test_an_altered_quote_a_wrong_place_and_an_unknown_document_are_dropped():
         replace(TRUE, number=5, start=90, end=114),
     ]
     sentences = [Sentence(f"Claim {each.number}.", (each.number,), True, 1.0) for each in [TRUE, *forged]]
+    sentences[4] = replace(sentences[4], citations=(1, 5))
     text = "Claim 1. [1] Claim 2. [2] Claim 3. [3] Claim 4. [4] Claim 5. [1, 5]"
     answer = grounded(answer_of(text, sentences, [TRUE, *forged]), [HIT])
     assert answer.citations == (TRUE,)

@@ -1,0 +1,107 @@
+"""Ten thousand lies: no mark points nowhere, no quote is altered, no link or image comes out."""
+
+import random
+import re
+
+from liar import DOCUMENTS, hits, lying_answer, lying_text
+from markdown_it import MarkdownIt
+from scripted import ScriptedModel
+
+from rag.generation.citations import grounded
+from rag.generation.safe import safe
+from rag.generation.writer import written
+from rag.types import Answer
+
+RENDER = MarkdownIt("commonmark", {"html": True})
+MARKS = re.compile(r"[\[［【]\s*\d[\d\s,;†x–-]*[\]］】]")
+NUMBERS = re.compile(r"\[(\d+(?:, \d+)*)\]")
+LINKS = re.compile(
+    r"https?:[^\s)\]>]*\w[^\s)\]>]*|\bjavascript:\w\S*|\bdata:\w\S*|[\w.]*@?(?:evil|port)\.com(?!\w)[^\s)\]>]*|(?<![\w:])//\w+",
+    re.IGNORECASE,
+)
+
+
+def check(answer: Answer) -> None:
+    """Hold an answer against the documents by rules of this file's own."""
+    by_number = {citation.number: citation for citation in answer.citations}
+    assert len(by_number) == len(answer.citations), "a number has one citation"
+    for citation in answer.citations:
+        assert citation.quote
+        assert DOCUMENTS[citation.document_id][citation.start : citation.end] == citation.quote
+    rest = " ".join(answer.text.split())
+    for sentence in answer.sentences:
+        quotes = [by_number[number].quote for number in sentence.citations]
+        assert quotes or not sentence.supported
+        body = " ".join(sentence.text.split())
+        verbatim = body in [" ".join(quote.split()) for quote in quotes]
+        assert rest.startswith(body)
+        rest = rest[len(body) :].lstrip()
+        while mark := NUMBERS.match(rest):
+            assert {int(number) for number in mark[1].split(",")} == set(sentence.citations)
+            rest = rest[mark.end() :].lstrip()
+        for mark in MARKS.findall(body):
+            numbers = NUMBERS.fullmatch(mark)
+            assert verbatim or {int(each) for each in numbers[1].split(",")} <= set(by_number), mark
+        led = {link.rstrip(".,;:!") for link in LINKS.findall(body)} | rendered(body)
+        for link in led:
+            assert any(link in quote for quote in quotes), (link, body)
+        assert verbatim or not re.search("[\x00-\x08\x0b-\x1f\u200b\u202e\ud800]", body)
+    if answer.sentences:
+        assert not rest, "the text says no more than its sentences"
+    else:
+        assert not LINKS.search(answer.text)
+        assert not MARKS.search(answer.text)
+        assert not rendered(answer.text)
+
+
+def rendered(text: str) -> set[str]:
+    found = set()
+    for token in RENDER.parse(text.encode("utf-8", "replace").decode()):
+        for each in [token, *(token.children or [])]:
+            if each.type in ("link_open", "image"):
+                found.add(str(each.attrs.get("href") or each.attrs.get("src")))
+            elif each.type.startswith("html"):
+                found.add(each.content)
+    return found
+
+
+def test_ten_thousand_lies():
+    given = hits()
+    choose = random.Random(1)
+    seen = {"supported": 0, "unsupported": 0, "cited": 0, "abstained": 0}
+    for at in range(10_000):
+        if at % 2:
+            model = ScriptedModel(lying_text(choose), size=choose.choice((3, 50, 5000)))
+            answer = written(model, constrained=False)("?", given)
+        else:
+            answer = lying_answer(choose)
+        shown = safe(grounded(answer, given))
+        check(shown)
+        assert safe(grounded(shown, given)) == shown
+        seen["supported"] += sum(sentence.supported for sentence in shown.sentences)
+        seen["unsupported"] += sum(not sentence.supported for sentence in shown.sentences)
+        seen["cited"] += len(shown.citations)
+        seen["abstained"] += shown.abstained
+    assert min(seen.values()) > 100, f"the lies must not all be of one kind: {seen}"
+
+
+def test_lies_through_the_engine(open_engine, tmp_path):
+    for name, text in DOCUMENTS.items():
+        (tmp_path / f"{name}.txt").write_text(text)
+    choose = random.Random(2)
+
+    def lies(question, found):
+        model = ScriptedModel(lying_text(choose))
+        return safe(written(model, constrained=False)(question, found))
+
+    engine = open_engine(generator=lies)
+    engine.add([tmp_path / f"{name}.txt" for name in DOCUMENTS])
+    for _ in range(50):
+        answer = engine.ask("Who lights the lamp of the harbour?")
+        for citation in answer.citations:
+            document = engine.document(citation.document_id)
+            assert document.text[citation.start : citation.end] == citation.quote
+        numbers = {citation.number for citation in answer.citations}
+        for sentence in answer.sentences:
+            assert set(sentence.citations) <= numbers
+            assert sentence.citations or not sentence.supported
