@@ -1,6 +1,6 @@
 """A question over one commit of an index -> an answer whose every sentence is proven.
 
-retrieve -> generate -> grounded -> placed -> sealed
+retrieve -> generate -> grounded -> safe -> placed -> sealed
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Protocol, runtime_checkable
 
 from rag.errors import InputError
 from rag.generation.citations import grounded
+from rag.generation.safe import safe
 from rag.generation.seal import sealed
 from rag.index.query import parse_query
 from rag.index.storage import StorageView
@@ -105,7 +106,7 @@ class Answering:
 
     def checked(self, answer: Answer, hits: Sequence[Hit]) -> Answer:
         """The answer with nothing in it that the hits do not hold, each quote at its page and section."""
-        answer = grounded(answer, hits)
+        answer = safe(grounded(answer, hits))
         named = {hit.chunk.document_id: (hit.source, hit.title) for hit in hits}
         citations = tuple(self._placed(each, *named[each.document_id]) for each in answer.citations)
         given = {hit.chunk.id for hit in hits}
