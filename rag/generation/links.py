@@ -53,6 +53,7 @@ _LINK = re.compile(
     r"|\b\d{1,3}(?:\.\d{1,3}){3}[:/]\S*)",
     re.IGNORECASE,
 )
+_MAYBE = re.compile(r"[:/\\@&]|\.\w|[^\x00-\x7f]")
 _AROUND = "\"'“”‘’«»‹›()[]{}<>*_`~.,;:!?…|"
 _WORD = re.compile(r"[^\s\x00]+")
 _PIECE, _STEP = 4_000, 3_600  # characters; a longer word is looked at in pieces that overlap
@@ -73,7 +74,7 @@ def without_links(text: str, allowed: frozenset[str], instead: str) -> str:
 
 
 def _links_of(word: str) -> set[str]:
-    if not any(sign in word for sign in ".:/\\@。．｡․&%") and word.isascii():
+    if not _MAYBE.search(word):
         return set()
     plain = unicodedata.normalize("NFKC", unescape(INVISIBLE.sub("", word))).translate(_ALIKE)
     plain = INVISIBLE.sub("", plain).casefold()

@@ -44,18 +44,18 @@ _DEEPEST = 8
 
 
 def safe(answer: Answer, *, strict: bool = False) -> Answer:
-    """The answer with sentences and text that are safe to show, each change noted as a fault.
+    """The answer with sentences and text that are safe to show, what was removed noted as faults.
 
-    Links (written out, bare domains, mail addresses, other schemes, look-alikes), images and HTML
-    stay where a citation of the sentence holds the very same, and go elsewhere: a link leaves
-    `(link removed)`, markup leaves its words, and either an unsupported sentence. Characters that are
-    not seen go where their word is not of a cited quote, and sequences that steer a terminal unless the
-    whole sentence is a quote.
+    A sentence that is a quote it cites stays to the letter. In any other, links (written out, bare
+    domains, mail addresses, other schemes, look-alikes) and images stay where a citation of
+    the sentence holds the very same. Elsewhere a link leaves `(link removed)`, markup leaves its words, and
+    either an unsupported sentence. A tag of HTML that is cited is named, `‹b›`. Characters
+    that are not seen go where their word is not of a cited quote, sequences that steer a terminal always.
 
     Args:
         answer: What `grounded` has held against its hits.
-        strict: Whether markup, images and hidden characters go where they are cited as well, for
-            whoever renders the text as Markdown or HTML.
+        strict: Whether HTML, images and hidden characters go from quotes as well, for whoever renders
+            the text as Markdown or HTML.
     """
     quotes = {citation.number: citation.quote for citation in answer.citations}
     found = (
@@ -81,9 +81,9 @@ def _safe(sentence: Sentence, quotes: Sequence[str], *, strict: bool) -> Sentenc
     if not strict and any(body == flat(quote) for quote in quotes):
         return sentence
     text, faults = cleaned(sentence.text, quotes, strict=strict)
-    if not faults:
+    if text == sentence.text:
         return sentence
-    supported = sentence.supported and faults == (HIDDEN_FAULT,)
+    supported = sentence.supported and set(faults) <= {HIDDEN_FAULT}
     new = tuple(fault for fault in faults if fault not in sentence.faults)
     return replace(sentence, text=text, supported=supported, faults=(*sentence.faults, *new))
 
@@ -91,15 +91,16 @@ def _safe(sentence: Sentence, quotes: Sequence[str], *, strict: bool) -> Sentenc
 def cleaned(text: str, quotes: Sequence[str], *, strict: bool = False) -> tuple[str, tuple[str, ...]]:
     """The text without what the quotes do not hold, and the faults that it had."""
     held = "\n".join(quotes)
-    links = links_in(held)
+    links, tags = links_in(held), frozenset(_TAG.findall(held))
+    labels = frozenset(label[0] for label in _LABELLED.finditer(held) if not (strict and label[0][0] == "!"))
     found: set[str] = set()
     for _ in range(_DEEPEST):
         seen = _without_hidden(text, frozenset() if strict else frozenset(held.split()))
-        kept: list[str] = []
-        words = _without_markup(seen, held, kept, strict=strict)
+        named = _TAG.sub(lambda tag: f"‹{tag[0][1:-1]}›" if tag[0] in tags else tag[0], seen)
+        words, kept = _without_markup(named, labels)
         shown = without_links(words, links, REMOVED)
-        there = (shown != words, _restored(words, kept) != seen, seen != text)
-        if not any(there):
+        there = (shown != words, _restored(words, kept) != named, seen != text)
+        if named == seen and not any(there):
             break
         found.update(fault for fault, changed in zip(FAULTS, there, strict=True) if changed)
         text = flat(_restored(shown, kept))
@@ -114,22 +115,23 @@ def _without_hidden(text: str, cited: frozenset[str]) -> str:
     return _WORD.sub(lambda word: word[0] if word[0] in cited else INVISIBLE.sub("", word[0]), text)
 
 
-def _without_markup(text: str, held: str, kept: list[str], *, strict: bool) -> str:
-    """The text without HTML, images and labelled links. What is held goes to `kept`."""
-    tags = frozenset() if strict else frozenset(tag[0] for tag in _TAG.finditer(held))
-    labels = frozenset(label[0] for label in _LABELLED.finditer(held) if not (strict and label[0][0] == "!"))
+def _without_markup(text: str, labels: frozenset[str]) -> tuple[str, list[str]]:
+    """The text without HTML, images and labelled links, and with places for those of `labels`, in order."""
+    kept: list[str] = []
 
-    def place(found: str) -> str:
-        kept.append(found)
+    def taken(label: re.Match[str]) -> str:
+        if label[0] not in labels:
+            return label[1]
+        kept.append(label[0])
         return f"\0{len(kept) - 1}\0"
 
-    text = _TAG.sub(lambda tag: place(tag[0]) if tag[0] in tags else "", text)
+    text = _TAG.sub("", text)
     for _ in range(_DEEPEST):
         before = text
-        text = _LABELLED.sub(lambda label: place(label[0]) if label[0] in labels else label[1], text)
+        text = _LABELLED.sub(taken, text)
         if text == before:
             break
-    return _TAG_START.sub("‹", _LABEL_END.sub("] ", text))
+    return _TAG_START.sub("‹", _LABEL_END.sub("] ", text)), kept
 
 
 def _restored(text: str, kept: Sequence[str]) -> str:

@@ -172,7 +172,14 @@ def test_a_joiner_stays_in_a_word_that_is_cited():
 def test_where_it_is_strict_markup_and_hidden_characters_go_although_cited():
     quote = "A <b>bold</b> ![x](u) [b](u) w\u200bord."
     shown = safe(answer_of((quote, quote)), strict=True).sentences[0]
-    assert shown.text == "A bold x [b](u) word."
+    assert shown.text == "A ‹b›bold‹/b› x [b](u) word."
+
+
+def test_html_that_is_cited_is_named_where_the_sentence_is_not_a_quote():
+    sentence = safe(answer_of(("Use <script> alert(1) and <b>.", "The <script> tag and <b> too."))).sentences[
+        0
+    ]
+    assert (sentence.text, sentence.supported) == ("Use ‹script› alert(1) and ‹b›.", True)
 
 
 def test_an_abstention_and_a_text_that_says_more_than_its_sentences_are_no_way_out():
