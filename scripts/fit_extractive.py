@@ -1,22 +1,20 @@
 """Fit the weights of the extractive generator on development questions, and print them.
 
-A sentence is right where it overlaps a gold span. Each question is asked twice,
-of the whole collection and of the collection without its gold documents, so that
-the likelihood of the best sentence also says when there is no answer. The figures
-are of one half of the questions with the weights of the other; the weights
-printed last are of all.
+Two models. Of a sentence: how likely it overlaps what answers. Of the likeliest sentence: how likely
+there is an answer at all, from questions that have one in what is shown and as many that have none.
+The figures are those of five folds, each with the weights of the other four; the weights printed last
+are of all. Data: the handbook of this repository; ClapNQ (Apache-2.0), XQuAD (CC BY-SA 4.0), Natural
+Questions (MIT; text CC BY-SA 3.0), HotpotQA (CC BY-SA 4.0), MTRAG-UN (Apache-2.0).
 
     RAG_DATA=... python scripts/fit_extractive.py
 """
 
 from __future__ import annotations
 
-import json
-import os
-import random
+import hashlib
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,141 +22,143 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-import rag
-from rag.generation.candidates import FEATURES, Candidate, features, find_candidates
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "bench"))
+from answer_sets import Case, Remembering, cases
+
+from rag.generation.abstain import LEAST_CONFIDENCE, SIGNS, signs
+from rag.generation.candidates import FEATURES, Evidence, find_candidates, weigh
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
-from rag.protocols import Encoder
-from rag.types import Document, Fingerprint, Hit, Vectors
 
-HANDBOOK = Path(__file__).parents[1] / "data"
-MOST_QUESTIONS = 300
+MOST = {"nq": 400}
+SHARES = {"clapnq": 1.0, "xquad": 1.0, "nq": 1.0, "handbook": 0.4, "hotpotqa": 0.4, "mtrag": 0.5}
+"""What a set counts in the model of answers, where some have hundreds of questions and some dozens."""
 
-
-class Remembering:
-    """An encoder that encodes each text once."""
-
-    def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._known: dict[str, Vectors] = {}
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        return self._encoder.fingerprint
-
-    def encode(self, texts: Sequence[str], *, query: bool = False) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(new, self._encoder.encode(new, query=query), strict=True))
-        return np.stack([self._known[text] for text in texts])
+FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A question asked once: the features of its candidates, and which of them are right."""
+    """A case with what speaks for each candidate, and which of them are right."""
 
-    question: str
-    answerable: bool
-    measured: npt.NDArray[np.float32]
+    case: Case
+    evidence: Evidence
     right: npt.NDArray[np.bool_]
 
+    @property
+    def fold(self) -> int:
+        return int(hashlib.sha256(self.case.id.encode()).hexdigest(), 16) % FOLDS
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A logistic model of sentences."""
-
-    weights: npt.NDArray[np.float64]
-    bias: float
-
-    def logits(self, trial: Trial) -> npt.NDArray[np.float64]:
-        return trial.measured @ self.weights + self.bias
+    @property
+    def group(self) -> tuple[str, str]:
+        """The set, and whether it was searched or shown one passage."""
+        return self.case.collection, "searched" if self.case.setting in ("whole", "without") else "shown"
 
 
 def main() -> None:
+    trials = _trials()
+    logits, chances = np.empty(len(trials), object), np.zeros(len(trials))
+    for fold in range(FOLDS):
+        model, answers = _fit([trial for trial in trials if trial.fold != fold])
+        for at, trial in enumerate(trials):
+            if trial.fold == fold:
+                logits[at] = _logits(model, trial)
+                chances[at] = answers.predict_proba([signs(trial.evidence, int(logits[at].argmax()))])[0, 1]
+    _report_sentences(trials, logits)
+    _report_answers(trials, chances)
+    model, answers = _fit(trials)
+    print(f"\nsentences: WEIGHTS = {_shown(model.coef_[0])}, BIAS = {model.intercept_[0]:.3f}  # {FEATURES}")
+    scale, regression = answers[0], answers[1]
+    weights = regression.coef_[0] / scale.scale_
+    bias = regression.intercept_[0] - weights @ scale.mean_
+    print(f"answers: WEIGHTS = {_shown(weights)}, BIAS = {bias:.3f}  # {SIGNS}")
+
+
+def _shown(weights: Sequence[float]) -> list[float]:
+    return [round(float(weight), 3) for weight in weights]
+
+
+def _trials() -> list[Trial]:
     encoder = Remembering(resolve_encoder())
-    trials = list(_trials("handbook", [*sorted((HANDBOOK / "handbook").iterdir())], HANDBOOK, encoder))
-    if folder := os.environ.get("RAG_DATA"):
-        xquad = Path(folder) / "retrieval" / "xquad" / "en"
-        trials += _trials("xquad", _collection(xquad), xquad, encoder)
-    questions = sorted({trial.question for trial in trials})
-    half = set(random.Random(0).sample(questions, len(questions) // 2))
-    seen = [trial for trial in trials if trial.question in half]
-    _report([trial for trial in trials if trial.question not in half], *_fit(seen))
-    model, confidence = _fit(trials)
-    print("weights", {name: f"{weight:.2f}" for name, weight in zip(FEATURES, model.weights, strict=True)})
-    print(f"bias {model.bias:.2f}, confidence slope {confidence[0]:.2f} and shift {confidence[1]:.2f}")
+    found = []
+    for collection in SHARES:
+        for case in cases(collection, "dev", encoder, MOST.get(collection)):
+            if candidates := find_candidates(case.hits):
+                evidence = weigh(case.question, candidates, case.hits, encoder, english)
+                right = [
+                    any(
+                        case.hits[each.context].source == gold.source
+                        and each.start < gold.end
+                        and gold.start < each.end
+                        for gold in case.gold
+                    )
+                    for each in candidates
+                ]
+                found.append(Trial(case, evidence, np.array(right)))
+        print(collection, len(found), file=sys.stderr, flush=True)
+    return found
 
 
-def _lines(path: Path) -> list[dict]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+def _logits(model: LogisticRegression, trial: Trial) -> npt.NDArray[np.float64]:
+    return trial.evidence.features @ model.coef_[0] + model.intercept_[0]
 
 
-def _collection(folder: Path) -> list[Document]:
-    return [
-        Document(id=row["_id"], source=row["_id"], title=row["title"], text=row["text"])
-        for row in _lines(folder / "corpus.jsonl")
-    ]
-
-
-def _trials(name: str, sources: list, folder: Path, encoder: Encoder) -> Iterator[Trial]:
-    rows = [row for row in _lines(folder / "questions.jsonl") if row["split"] == "dev"][:MOST_QUESTIONS]
-    with tempfile.TemporaryDirectory() as place, rag.open(Path(place) / "index", encoder=encoder) as kb:
-        kb.add(sources)
-        whole = {Path(document.source).name: document.source for document in kb.documents()}
-        for done, row in enumerate(rows, start=1):
-            print(f"\r{name} {done}/{len(rows)}", end="", file=sys.stderr)
-            gold = [{**each, "source": whole[each["source"]]} for each in row["documents"]]
-            without = {"source": {"$nin": [each["source"] for each in gold]}}
-            for where in (None, without) if gold else (None,):
-                hits = kb.search(row["user_input"], where=where)
-                candidates = find_candidates(hits)
-                measured, _ = features(row["user_input"], candidates, hits, encoder, english)
-                right = np.array([_is_right(each, hits[each.context], gold) for each in candidates])
-                yield Trial(row["user_input"], bool(gold) and where is None, measured, right)
-    print(file=sys.stderr)
-
-
-def _is_right(candidate: Candidate, hit: Hit, gold: list[dict]) -> bool:
-    return any(
-        hit.source == each["source"] and candidate.start < each["end"] and each["start"] < candidate.end
-        for each in gold
+def _fit(trials: Sequence[Trial]):
+    """The model of sentences, and that of the likeliest one, in which each group of sets counts its share."""
+    known = [trial for trial in trials if trial.right.any()]
+    model = LogisticRegression(C=10, max_iter=3000).fit(
+        np.concatenate([trial.evidence.features for trial in known]),
+        np.concatenate([trial.right for trial in known]),
     )
-
-
-def _fit(trials: Sequence[Trial]) -> tuple[Model, tuple[float, float]]:
-    """The model of sentences, and the slope and shift that make its best logit that of an answer."""
-    measured = np.concatenate([trial.measured for trial in trials])
-    right = np.concatenate([trial.right for trial in trials])
-    sentences = LogisticRegression(C=10, max_iter=2000).fit(measured, right)
-    model = Model(sentences.coef_[0], float(sentences.intercept_[0]))
-    best = np.array([model.logits(trial).max() for trial in trials])
-    answers = LogisticRegression(C=1e6).fit(best[:, None], [trial.answerable for trial in trials])
-    return model, (float(answers.coef_[0, 0]), float(answers.intercept_[0]))
-
-
-def _report(trials: Sequence[Trial], model: Model, confidence_of: tuple[float, float]) -> None:
-    logits = [model.logits(trial) for trial in trials]
-    answerable = np.array([trial.answerable for trial in trials])
-    slope, shift = confidence_of
-    confidence = 1 / (1 + np.exp(-(slope * np.array([each.max() for each in logits]) + shift)))
-    firsts = [
-        trial.right[np.argsort(-each, kind="stable")[:3]]
-        for trial, each in zip(trials, logits, strict=True)
-        if trial.answerable
-    ]
-    print(f"{len(firsts)} answerable, {int((~answerable).sum())} not")
-    print(
-        f"right sentence first {np.mean([each[0] for each in firsts]):.3f}, in three "
-        f"{np.mean([each.any() for each in firsts]):.3f}"
+    count = Counter((trial.group, trial.case.answerable) for trial in trials)
+    share = [SHARES[trial.case.collection] / count[trial.group, trial.case.answerable] for trial in trials]
+    measured = [signs(trial.evidence, int(_logits(model, trial).argmax())) for trial in trials]
+    answers = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=1000))
+    answers.fit(
+        measured,
+        [trial.case.answerable for trial in trials],
+        logisticregression__sample_weight=np.array(share) * len(trials) / sum(share),
     )
-    print(f"AUROC of confidence for answerable {roc_auc_score(answerable, confidence):.3f}")
-    for least in np.arange(0.2, 0.85, 0.1):
-        refused = confidence < least
-        precision = (refused & ~answerable).sum() / max(1, refused.sum())
-        print(
-            f"abstaining below {least:.2f}: precision {precision:.3f}, "
-            f"recall {refused[~answerable].mean():.3f}, answerable kept {(~refused)[answerable].mean():.3f}"
-        )
+    return model, answers
+
+
+def _report_sentences(trials: Sequence[Trial], logits: Sequence) -> None:
+    print("\nright sentence first, and among three")
+    for group in sorted({trial.group for trial in trials}):
+        firsts = [
+            trial.right[np.argsort(-each, kind="stable")[:3]]
+            for trial, each in zip(trials, logits, strict=True)
+            if trial.group == group and trial.right.any()
+        ]
+        if firsts:
+            first, three = np.mean([each[0] for each in firsts]), np.mean([each.any() for each in firsts])
+            print(f"  {group[0]:9} {group[1]:9} {first:.3f} {three:.3f}  ({len(firsts)})")
+
+
+def _report_answers(trials: Sequence[Trial], chances: npt.NDArray[np.float64]) -> None:
+    print(f"\nabstaining below {LEAST_CONFIDENCE}: AUROC, refusals' precision and recall, answerable kept")
+    answerable = np.array([trial.case.answerable for trial in trials])
+    for collection in SHARES:
+        settings = sorted({trial.case.setting for trial in trials if trial.case.collection == collection})
+        for positive, negative in [(a, b) for a in ("shown", "whole") if a in settings for b in settings]:
+            mask = np.array(
+                [
+                    trial.case.collection == collection
+                    and trial.case.setting == (positive if trial.case.answerable else negative)
+                    for trial in trials
+                ]
+            )
+            if len(set(answerable[mask])) == 2:
+                right, chance = answerable[mask], chances[mask]
+                refused = chance < LEAST_CONFIDENCE
+                print(
+                    f"  {collection:9} {positive}/{negative:8} {roc_auc_score(right, chance):.3f} "
+                    f"{(refused & ~right).sum() / max(1, refused.sum()):.3f} {refused[~right].mean():.3f} "
+                    f"{(~refused)[right].mean():.3f}"
+                )
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from rag.generation.short_answer import Asked, asked_for, fills
 from rag.protocols import Encoder
 from rag.sentences import sentence_spans
 from rag.types import Hit, Vectors
@@ -30,27 +31,6 @@ QUESTION_WORDS = (
     "would may might must shall i me my we us our you your he she they them am were been being have has had "
     "about from than so please tell give name list say state describe explain any some get"
 )
-
-_WANTED = (
-    (
-        re.compile(
-            r"how (many|much|long|far|often|old|tall|big|high|large|heavy|fast)|what (percent|number)"
-        ),
-        "number",
-    ),
-    (re.compile(r"\bwhen\b|(what|which|whose) (year|date|day|month|decade|century)"), "date"),
-    (re.compile(r"\bwho(m|se)?\b|\bwhere\b|(what|which) (city|country|place|town)"), "name"),
-)
-_NUMBERS = "one two three four five six seven eight nine ten eleven twelve hundred thousand million half"
-_HOLDS = {
-    "number": re.compile(rf"\d|\b({_NUMBERS.replace(' ', '|')})\b", re.IGNORECASE),
-    "date": re.compile(
-        r"\d|\b(january|february|march|april|may|june|july|august|september|october|november|december"
-        r"|(mon|tues|wednes|thurs|fri|satur|sun)day|century)\b",
-        re.IGNORECASE,
-    ),
-    "name": re.compile(r"(?<=\s)[A-Z]\w"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,44 +90,62 @@ def _statements(hit: Hit, context: int) -> Iterator[Candidate]:
             yield candidate
 
 
-def features(
-    question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], encoder: Encoder, analyze: Analyze
-) -> tuple[npt.NDArray[np.float32], Vectors]:
-    """What speaks for each candidate: float32 (n, features), and its vector (n, dimension).
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the contexts hold for a question.
 
-    The vector is that of the candidate below its headings. Coverage is the share of
-    the question's words that the candidate holds (a row of a table together with the
-    names of its columns), rare ones counting more, alone and together with its
-    headings and the sentence before it. `kind` is 1 where a number,
-    date or name is asked for and there, -1 where it is missing, 0 where none is asked.
+    `features` are float32 (n, features) of the n candidates, `vectors` float32 (n, dimension) theirs
+    below their headings. `held` are the terms of the question in each. `weight` is what each term of the
+    question counts, rare ones more; they sum to 1. `missing` are the terms that no context has.
+    """
+
+    asked: Asked | None
+    features: npt.NDArray[np.float32]
+    vectors: Vectors
+    held: tuple[frozenset[str], ...]
+    weight: Mapping[str, float]
+    missing: frozenset[str]
+
+
+def weigh(
+    question: str, candidates: Sequence[Candidate], hits: Sequence[Hit], encoder: Encoder, analyze: Analyze
+) -> Evidence:
+    """What speaks for each candidate.
+
+    Coverage is the share of the question's words that the candidate holds (a row of a table together
+    with the names of its columns), rare ones counting more, alone and together with its headings and
+    the sentence before it. `kind` is 1 where a number, date or name is asked for and there, other than
+    those in the question, -1 where it is missing, 0 where none is asked.
     """
     above = [f"{hit.title}\n{hit.chunk.section}" for hit in hits]
     (wanted,) = encoder.encode([question], query=True)
-    vectors = encoder.encode([f"{above[each.context]}\n{_with_columns(each)}" for each in candidates])
-    asked = set(analyze(question)) - set(analyze(QUESTION_WORDS))
-    held = [set(analyze(_with_columns(each))) & asked for each in candidates]
-    headings = [set(analyze(text)) & asked for text in above]
+    vectors = encoder.encode([f"{above[each.context]}\n{with_columns(each)}" for each in candidates])
+    asked = frozenset(analyze(question)) - frozenset(analyze(QUESTION_WORDS))
+    held = tuple(asked.intersection(analyze(with_columns(each))) for each in candidates)
+    headings = [asked.intersection(analyze(text)) for text in above]
     wider = [
-        terms | headings[each.context] | (set(analyze(each.before.text if each.before else "")) & asked)
+        terms | headings[each.context] | asked.intersection(analyze(each.before.text if each.before else ""))
         for terms, each in zip(held, candidates, strict=True)
     ]
     weight = _rarity(asked, held)
+    kind = asked_for(question)
     columns = (
         vectors @ wanted,
-        [sum(weight[term] for term in terms) for terms in held],
-        [sum(weight[term] for term in terms) for terms in wider],
+        [sum(weight[term] for term in sorted(terms)) for terms in held],
+        [sum(weight[term] for term in sorted(terms)) for terms in wider],
         [1 / (1 + each.context) for each in candidates],
-        _kinds(question, candidates),
+        _kinds(question, kind, candidates, analyze),
     )
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1), vectors
+    measured = np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
+    return Evidence(kind, measured, vectors, held, weight, asked.difference(*held, *headings))
 
 
-def _with_columns(candidate: Candidate) -> str:
+def with_columns(candidate: Candidate) -> str:
     """The text of a candidate; that of a row below the row that names the columns."""
     return f"{candidate.columns.text}\n{candidate.text}" if candidate.columns else candidate.text
 
 
-def _rarity(asked: set[str], held: Sequence[set[str]]) -> dict[str, float]:
+def _rarity(asked: Set[str], held: Sequence[Set[str]]) -> dict[str, float]:
     """The weight of each term of the question, by how few candidates hold it; they sum to 1."""
     occurring = Counter(term for terms in held for term in terms)
     raw = {term: float(np.log1p(len(held) / (0.5 + occurring[term]))) for term in sorted(asked)}
@@ -155,8 +153,8 @@ def _rarity(asked: set[str], held: Sequence[set[str]]) -> dict[str, float]:
     return {term: value / total for term, value in raw.items()}
 
 
-def _kinds(question: str, candidates: Sequence[Candidate]) -> list[int]:
-    kind = next((name for pattern, name in _WANTED if pattern.search(question.lower())), None)
+def _kinds(question: str, kind: Asked | None, candidates: Sequence[Candidate], analyze: Analyze) -> list[int]:
     if kind is None:
         return [0] * len(candidates)
-    return [1 if _HOLDS[kind].search(each.text) else -1 for each in candidates]
+    known = set(analyze(question))
+    return [1 if fills(each.text, kind, known, analyze) else -1 for each in candidates]

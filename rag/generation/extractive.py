@@ -1,26 +1,28 @@
 """Answers in the documents' own words: the sentences that best support an answer, quoted and cited.
 
-No language model writes here. One logistic model says of each sentence of the
-contexts how likely it answers the question. That ranks the sentences, and by the
-best of them a second one says how likely there is an answer at all: the
-confidence. Both were fitted on development questions by `scripts/fit_extractive.py`.
+No language model writes here. One logistic model says of each sentence of the contexts how likely it
+answers the question; `rag.generation.abstain` says by the best of them how likely there is an answer
+at all. Both were fitted on development questions by `scripts/fit_extractive.py`. Where a name, a
+number or a date is asked for, the words that give it are marked inside the quote.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from rag.generation.candidates import Analyze, Candidate, features, find_candidates
+from rag.generation.abstain import LEAST_CONFIDENCE, confidence
+from rag.generation.candidates import Analyze, Candidate, Evidence, find_candidates, weigh
+from rag.generation.short_answer import short_answer
 from rag.protocols import Encoder, Generator
-from rag.types import Answer, Citation, Hit, Scores, Sentence, Vectors
+from rag.types import Answer, Citation, Hit, Scores, Sentence, Span, Vectors
 
 NO_ANSWER = "The documents do not answer this."
 
-WEIGHTS = np.array([5.28, 6.02, 0.14, 4.12, 0.52], np.float32)  # of candidates.FEATURES
-BIAS = -11.03
-CONFIDENCE_SLOPE, CONFIDENCE_SHIFT = 1.16, 1.69
+WEIGHTS = np.array([3.372, 3.930, -0.576, 5.332, 0.669], np.float32)  # of candidates.FEATURES
+BIAS = -9.156
 
 NEARLY = 0.5
 """The share of the best candidate's likelihood that another one needs to stand beside it."""
@@ -34,7 +36,7 @@ def extractive(
     analyze: Analyze,
     *,
     most_sentences: int = 3,
-    least_confidence: float = 0.5,
+    least_confidence: float = LEAST_CONFIDENCE,
 ) -> Generator:
     """A generator that quotes at most `most_sentences`, and abstains below `least_confidence`.
 
@@ -45,13 +47,13 @@ def extractive(
         candidates = find_candidates(hits)
         if not candidates:
             return _abstention(question, hits, 0.0)
-        measured, vectors = features(question, candidates, hits, encoder, analyze)
-        logits = measured @ WEIGHTS + np.float32(BIAS)
-        confidence = float(_likelihood(CONFIDENCE_SLOPE * logits.max() + CONFIDENCE_SHIFT))
-        if confidence < least_confidence:
-            return _abstention(question, hits, confidence)
-        chosen = _choose(_likelihood(logits), vectors, most_sentences)
-        return _compose(question, hits, [candidates[at] for at in chosen], confidence)
+        evidence = weigh(question, candidates, hits, encoder, analyze)
+        likelihood = _likelihood(evidence.features @ WEIGHTS + np.float32(BIAS))
+        sure = confidence(evidence, int(likelihood.argmax()))
+        if sure < least_confidence:
+            return _abstention(question, hits, sure)
+        chosen = [candidates[at] for at in _choose(likelihood, evidence.vectors, most_sentences)]
+        return _highlighted(_compose(question, hits, chosen, sure), evidence, analyze)
 
     return generate
 
@@ -97,6 +99,16 @@ def _compose(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], co
         confidence=confidence,
         model="extractive",
     )
+
+
+def _highlighted(answer: Answer, evidence: Evidence, analyze: Analyze) -> Answer:
+    """The answer with the words marked, in each quote, that a question for a name or number asks for."""
+    citations = []
+    for each in answer.citations:
+        span = short_answer(each.quote, answer.question, evidence.weight, analyze)
+        place = Span(each.start + span.start, each.start + span.end) if span else None
+        citations.append(replace(each, highlight=place))
+    return replace(answer, citations=tuple(citations))
 
 
 def _joined(ordered: Sequence[Candidate]) -> str:
