@@ -105,17 +105,22 @@ def write_gguf(
     architecture: str = "llama",
     template: str = "",
     metadata: dict[str, Any] | None = None,
+    copying: bool = False,
 ) -> Path:
-    """Write the model and return its path. The same arguments give the same bytes."""
+    """Write the model and return its path. The same arguments give the same bytes.
+
+    One that is `copying` writes what followed its last token in the prompt: see `copy_weights`.
+    """
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_name(name)
     writer.add_file_type(_FILE_TYPES[quantisation])
     writer.add_quantization_version(2)
-    _add_sizes(writer, shape)
+    _add_sizes(writer, shape, COPY_BASE if copying else 10_000.0)
     _add_words(writer, words(shape.vocabulary, special), template)
     for key, value in (metadata or {}).items():
         writer.add_string(key, value)
-    _add_weights(writer, shape, TYPES[quantisation], seed)
+    weights = copy_weights(shape, seed) if copying else {}
+    _add_weights(writer, shape, TYPES[quantisation], seed, weights)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -123,7 +128,7 @@ def write_gguf(
     return path
 
 
-def _add_sizes(writer: gguf.GGUFWriter, shape: Shape) -> None:
+def _add_sizes(writer: gguf.GGUFWriter, shape: Shape, base: float) -> None:
     writer.add_context_length(shape.context_tokens)
     writer.add_embedding_length(shape.width)
     writer.add_block_count(shape.layers)
@@ -132,7 +137,7 @@ def _add_sizes(writer: gguf.GGUFWriter, shape: Shape) -> None:
     writer.add_head_count_kv(shape.kv_heads)
     writer.add_layer_norm_rms_eps(1e-5)
     writer.add_rope_dimension_count(shape.width // shape.heads)
-    writer.add_rope_freq_base(10_000.0)
+    writer.add_rope_freq_base(base)
     writer.add_vocab_size(shape.vocabulary)
 
 
@@ -151,12 +156,23 @@ def _add_words(writer: gguf.GGUFWriter, words: Words, template: str) -> None:
         writer.add_chat_template(template)
 
 
-def _add_weights(writer: gguf.GGUFWriter, shape: Shape, kind: gguf.GGMLQuantizationType, seed: int) -> None:
+def _add_weights(
+    writer: gguf.GGUFWriter,
+    shape: Shape,
+    kind: gguf.GGMLQuantizationType,
+    seed: int,
+    given: dict[str, npt.NDArray[np.float32]],
+) -> None:
+    """Add all tensors: those given, the others by chance, or with zeros where some are given."""
     rng = np.random.default_rng(seed)
     kv_width = shape.width // shape.heads * shape.kv_heads
 
     def add(name: str, rows: int, columns: int, scale: float = 0.0) -> None:
-        values = rng.standard_normal((rows, columns), np.float32) * np.float32(scale or columns**-0.5)
+        if given:
+            values = given.get(name, np.zeros((rows, columns), np.float32))
+        else:
+            values = rng.standard_normal((rows, columns), np.float32) * np.float32(scale or columns**-0.5)
+        assert values.shape == (rows, columns)
         _add_tensor(writer, name, values, kind)
 
     def norm(name: str) -> None:
@@ -175,6 +191,67 @@ def _add_weights(writer: gguf.GGUFWriter, shape: Shape, kind: gguf.GGMLQuantizat
         add(f"blk.{layer}.ffn_down.weight", shape.width, shape.hidden)
     norm("output_norm.weight")
     add("output.weight", shape.vocabulary, shape.width)
+
+
+COPIER = Shape(layers=2, width=320, heads=5, kv_heads=5, hidden=32)
+COPY_BASE = 1e30
+
+
+def copy_weights(shape: Shape, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+    """Weights of an induction head: it writes what followed its last two tokens where they stood before.
+
+    Two heads of the first block look at the token before and the one before that, by position alone,
+    and note their codes; one of the second block looks for the place where these notes are the codes
+    of the last two tokens, and copies the token there. All other weights are zero. Heads are 64 wide,
+    the model 320 or wider.
+
+    Source: Olsson et al., In-context Learning and Induction Heads, 2022.
+    """
+    head = shape.width // shape.heads
+    assert head == 64 and shape.width >= 320 and shape.kv_heads >= 2
+    codes = np.sign(np.random.default_rng(seed).standard_normal((shape.vocabulary, head))).astype(np.float32)
+    now, before, earlier, copied = (slice(64 * at, 64 * at + 64) for at in (1, 2, 3, 4))
+    group = shape.heads // shape.kv_heads * head
+
+    def zeros(rows: int = shape.width) -> npt.NDArray[np.float32]:
+        return np.zeros((rows, shape.width), np.float32)
+
+    def identity(rows: slice) -> npt.NDArray[np.float32]:
+        """Rows that pass on the codes of the last token."""
+        kept = zeros(head)
+        kept[:, rows] = np.eye(head)
+        return kept
+
+    kv_width = head * shape.kv_heads
+    embedding, output = zeros(shape.vocabulary), zeros(shape.vocabulary)
+    embedding[:, 0], embedding[:, now], output[:, copied] = 8.0, codes, codes
+    turns = COPY_BASE ** -(np.arange(4) / 32)
+    look, found, value, note = zeros(), zeros(kv_width), zeros(kv_width), zeros()
+    for distance, kv_start, start, noted in ((1, 0, 0, before), (2, head, group, earlier)):
+        look[start + 2 * np.arange(4), 0] = 6.0
+        found[kv_start + 2 * np.arange(4), 0] = 6 * np.cos(distance * turns)
+        found[kv_start + 2 * np.arange(4) + 1, 0] = 6 * np.sin(distance * turns)
+        value[kv_start : kv_start + head] = identity(now)
+        note[noted, start : start + head] = np.eye(head)
+    ask, match, copy = zeros(), zeros(kv_width), zeros()
+    # The other numbers of a head hardly turn with the position: they compare what is noted.
+    ask[12:36] = 4 * identity(now)[:24]
+    match[12:36] = 4 * identity(before)[:24]
+    ask[36:60] = 3 * identity(before)[:24]
+    match[36:60] = 3 * identity(earlier)[:24]
+    copy[copied, :head] = np.eye(head)
+    return {
+        "token_embd.weight": embedding,
+        "output.weight": output,
+        "blk.0.attn_q.weight": look,
+        "blk.0.attn_k.weight": found,
+        "blk.0.attn_v.weight": value,
+        "blk.0.attn_output.weight": note,
+        "blk.1.attn_q.weight": ask,
+        "blk.1.attn_k.weight": match,
+        "blk.1.attn_v.weight": value,
+        "blk.1.attn_output.weight": copy,
+    }
 
 
 def _add_tensor(

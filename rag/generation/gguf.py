@@ -87,6 +87,7 @@ class ModelFile:
     path: Path
     fields: Mapping[str, Value]
     tensors: tuple[Tensor, ...]
+    data_offset: int
     bytes: int
 
     def number(self, key: str, default: int = 0) -> int:
@@ -256,8 +257,9 @@ def _read(path: Path, data: _Bytes) -> ModelFile:
         if key in fields:
             raise data.refuse(f"the field {key!r} twice")
         fields[key] = _value(data, data.number("I"))
-    tensors = _tensors(data, tensor_count, _alignment(data, fields))
-    file = ModelFile(path, fields, tensors, data.size)
+    alignment = _alignment(data, fields)
+    tensors = _tensors(data, tensor_count, alignment)
+    file = ModelFile(path, fields, tensors, _aligned(data.at, alignment), data.size)
     _check(data, file)
     return file
 
@@ -313,7 +315,7 @@ def _tensors(data: _Bytes, count: int, alignment: int) -> tuple[Tensor, ...]:
         if offset % alignment:
             raise data.refuse(f"the tensor {name!r} at {offset}, which is not aligned")
         found[name] = Tensor(name, shape, title, offset, _product(shape) // block * size)
-    start = -(-data.at // alignment) * alignment
+    start = _aligned(data.at, alignment)
     at = start
     for tensor in sorted(found.values(), key=lambda each: each.offset):
         if start + tensor.offset < at:
@@ -322,6 +324,10 @@ def _tensors(data: _Bytes, count: int, alignment: int) -> tuple[Tensor, ...]:
         if at > data.size:
             raise data.refuse(f"the tensor {tensor.name!r} ends behind the file: it was cut off")
     return tuple(found.values())
+
+
+def _aligned(offset: int, alignment: int) -> int:
+    return -(-offset // alignment) * alignment
 
 
 def _product(shape: tuple[int, ...]) -> int:

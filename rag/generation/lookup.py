@@ -15,8 +15,8 @@ from collections.abc import Sequence
 LONGEST, SHORTEST = 4, 2
 """How many tokens must agree for what followed them to be guessed."""
 
-_WEIGHT = 0.15
-_FIRST_COST = 1.8
+_KEPT = 0.9
+"""How much of what was learnt is kept with each outcome."""
 
 
 class Guesser:
@@ -52,36 +52,34 @@ class Guesser:
 
 
 class Gate:
-    """Lets guesses pass where they save time, by how many came true and what reading them takes.
+    """Says how many guesses to let pass: as many as save time, none where they lose it.
 
-    It learns of guesses that were not let pass too: they are held against what was written.
+    That goes by how often guesses came true in this text so far, late ones counting more, and by
+    `cost`: what a guess adds to the time of a step, in such steps. It does not go by a clock, so that
+    the same text is written in the same steps every time. Guesses that were not let pass are learnt
+    from too.
     """
 
-    def __init__(self) -> None:
-        self._hits = 0.0
-        self._plain_s: float | None = None
-        self._guessed_s: float | None = None
+    def __init__(self, cost: float) -> None:
+        self._cost = cost
+        self._right, self._tried = 1.0, 2.0
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the tokens won by a guess are more than what it costs."""
-        cost = _FIRST_COST
-        if self._plain_s and self._guessed_s:
-            cost = self._guessed_s / self._plain_s
-        return 1 + self._hits > cost
+    def width(self, most: int) -> int:
+        """How many of `most` guesses to let pass: where tokens per time are most, 0 where alone is best."""
+        likely = self._right / self._tried
+        best, width, won, chance = 1.0, 0, 1.0, 1.0
+        for count in range(1, most + 1):
+            chance *= likely
+            won += chance
+            if won / (1 + self._cost * count) > best:
+                best, width = won / (1 + self._cost * count), count
+        return width
 
-    def learn(self, hits: int) -> None:
-        """Note how many tokens of a guess came true."""
-        self._hits += _WEIGHT * (hits - self._hits)
-
-    def took(self, seconds: float, guessed: bool) -> None:
-        """Note how long a step took that read one token, or a guess behind it."""
-        if guessed:
-            before = self._guessed_s
-            self._guessed_s = seconds if before is None else before + _WEIGHT * (seconds - before)
-        else:
-            before = self._plain_s
-            self._plain_s = seconds if before is None else before + _WEIGHT * (seconds - before)
+    def learn(self, right: int, tried: int) -> None:
+        """Note that of `tried` guesses the first `right` came true; behind a wrong one nothing is known."""
+        for outcome in [1] * right + [0] * (right < tried):
+            self._right = _KEPT * self._right + outcome
+            self._tried = _KEPT * self._tried + 1
 
 
 def agreeing(guess: Sequence[int], written: Sequence[int]) -> int:

@@ -44,8 +44,8 @@ class Decoder(Protocol):
         ...
 
     @property
-    def room_tokens(self) -> int:
-        """How many tokens all slots together may hold."""
+    def guess_cost(self) -> float:
+        """What a further token adds to the time of reading one, in such times."""
         ...
 
     @property
@@ -81,6 +81,7 @@ class Job:
     stream: TextStream
     partition: str
     guesser: Guesser | None
+    gate: Gate | None
     started: float = field(default_factory=time.perf_counter)
     slot: int = -1
     read: int = 0
@@ -88,17 +89,11 @@ class Job:
     written: int = 0
     guessed: int = 0
     pending: int = -1
-    shadow: list[int] = field(default_factory=list)
-    shadow_hits: int = 0
+    shadow: int = -1
     first_s: float = 0.0
     pieces: deque[str] = field(default_factory=deque)
     finished: bool = False
     error: Exception | None = None
-
-    @property
-    def needs(self) -> int:
-        """How many tokens of room it may come to take."""
-        return len(self.tokens) + self.max_tokens + MOST_GUESSED
 
 
 class Batch:
@@ -109,7 +104,6 @@ class Batch:
     ) -> None:
         self._decoder, self._vocabulary, self._states = decoder, vocabulary, states
         self._chunk = chunk_tokens
-        self._gate = Gate()
         self._driver = threading.Lock()
         self._desk = threading.Lock()
         self._waiting: deque[Job] = deque()
@@ -156,7 +150,6 @@ class Batch:
         if not self._active:
             return
         parts = self._parts()
-        begun = time.perf_counter()
         try:
             results = self._decoder.decode(parts)
             for job, part, logits in zip(list(self._active), parts, results, strict=True):
@@ -169,8 +162,6 @@ class Batch:
                 job.error, job.finished = stopped, True
             if not isinstance(error, Exception):
                 raise
-            return
-        self._time(parts, time.perf_counter() - begun)
 
     def _leave(self) -> None:
         with self._desk:
@@ -183,13 +174,10 @@ class Batch:
             self._active.remove(job)
 
     def _admit(self) -> None:
-        """Let jobs in, first come, first served, while there are slots and room."""
+        """Let jobs in, first come, first served, while there are slots."""
         while True:
             with self._desk:
                 if not self._waiting or len(self._active) == self._decoder.slots:
-                    return
-                taken = sum(job.needs for job in self._active)
-                if self._active and taken + self._waiting[0].needs > self._decoder.room_tokens:
                     return
                 job = self._waiting.popleft()
             used = {each.slot for each in self._active}
@@ -225,14 +213,16 @@ class Batch:
         return parts
 
     def _guess(self, job: Job) -> list[int]:
-        left = job.max_tokens - job.written - 1
-        if job.guesser is None or left < 1:
+        """What is guessed to follow, as far as that pays; what else is guessed is held against the text."""
+        left = min(MOST_GUESSED, job.max_tokens - job.written - 1)
+        job.shadow = -1
+        if job.guesser is None or job.gate is None or left < 1:
             return []
-        guess = job.guesser.guess(min(MOST_GUESSED, left))
-        if self._gate.is_open:
-            return guess
-        job.shadow = job.shadow or guess
-        return []
+        guess = job.guesser.guess(left)
+        passed = guess[: job.gate.width(len(guess))]
+        if guess and not passed:
+            job.shadow = guess[0]
+        return passed
 
     def _advance(self, job: Job, part: Part, logits: list[Logits]) -> None:
         job.read += len(part.tokens)
@@ -250,25 +240,22 @@ class Batch:
             if job.finished or at == len(guess) or token != guess[at]:
                 break
         if guess:
-            job.guessed += agreeing(guess, new)
-            self._gate.learn(agreeing(guess, new))
             job.read = part.start + len(new)
             if len(new) < len(part.tokens):
                 self._decoder.cut(job.slot, job.read)
-        self._learn(job, new)
+        self._learn(job, guess, new)
 
-    def _learn(self, job: Job, new: list[int]) -> None:
+    def _learn(self, job: Job, guess: Sequence[int], new: Sequence[int]) -> None:
         job.pending = new[-1]
-        if job.guesser is None:
+        if job.guesser is None or job.gate is None:
             return
         job.guesser.extend(new)
-        # A guess that was not let pass is held against the tokens as they come, one at a time.
-        if job.shadow:
-            right = job.shadow[job.shadow_hits] == new[0]
-            job.shadow_hits += right
-            if not right or job.shadow_hits == len(job.shadow):
-                self._gate.learn(job.shadow_hits)
-                job.shadow, job.shadow_hits = [], 0
+        if guess:
+            right = agreeing(guess, new)
+            job.guessed += right
+            job.gate.learn(right, len(guess))
+        elif job.shadow >= 0:
+            job.gate.learn(int(job.shadow == new[0]), 1)
 
     def _write(self, job: Job, token: int) -> None:
         job.written += 1
@@ -289,7 +276,3 @@ class Batch:
         """Keep the state of a prefix that was just read to its end."""
         if job.read in job.prefixes and not self._states.has(job.partition, job.tokens[: job.read]):
             self._states.put(job.partition, job.tokens[: job.read], self._decoder.save(job.slot))
-
-    def _time(self, parts: Sequence[Part], seconds: float) -> None:
-        if len(parts) == 1 and parts[0].wanted == len(parts[0].tokens):
-            self._gate.took(seconds, guessed=parts[0].wanted > 1)

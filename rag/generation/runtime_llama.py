@@ -16,15 +16,18 @@ from rag.generation.runtime_llama_api import Batch, complaints, load_library
 from rag.generation.runtime_sampler import Logits
 from rag.generation.runtime_vocabulary import Vocabulary, load_model
 
+GUESS_COST = 0.45
+"""Measured by tests/bench/bench_llm.py on a CPU."""
+
 
 class LlamaDecoder:
-    """The weights of a model and the room for `slots` texts of together `room_tokens` tokens."""
+    """The weights of a model, and room for `slots` texts of `context_tokens` tokens each."""
 
     def __init__(
         self,
         file: ModelFile,
         *,
-        room_tokens: int,
+        context_tokens: int,
         slots: int,
         threads: int,
         gpu_layers: int,
@@ -40,9 +43,9 @@ class LlamaDecoder:
         free_model = weakref.finalize(self, self._library.llama_model_free, model)
         if self._library.llama_model_has_encoder(model):
             raise ModelRefused(f"{file.path.name} is an encoder, not a model that writes")
-        self.slots, self.room_tokens = slots, room_tokens
+        self.slots, self.guess_cost = slots, GUESS_COST
         self._model = model
-        self._context = self._make_context(file, model, threads, chunk_tokens)
+        self._context = self._make_context(file, model, threads, context_tokens, chunk_tokens)
         # In this order: a context outlives its model at no time.
         free_model.detach()
         weakref.finalize(self, _free, self._library, self._context, model)
@@ -53,18 +56,20 @@ class LlamaDecoder:
         self.takes_back = not recurrent
         self.vocabulary = Vocabulary(file, model)
 
-    def _make_context(self, file: ModelFile, model: int, threads: int, chunk_tokens: int) -> int:
+    def _make_context(
+        self, file: ModelFile, model: int, threads: int, context_tokens: int, chunk_tokens: int
+    ) -> int:
         parameters = self._library.llama_context_default_params()
         batch = max(chunk_tokens, 32) + self.slots * (MOST_GUESSED + 1)
-        parameters.n_ctx = -(-(self.room_tokens + self.slots * MOST_GUESSED) // 256) * 256
+        parameters.n_ctx = self.slots * (-(-(context_tokens + MOST_GUESSED) // 256) * 256)
         parameters.n_batch = batch
         parameters.n_ubatch = batch
         parameters.n_seq_max = self.slots
         parameters.n_outputs_max = self.slots * (MOST_GUESSED + 1)
         parameters.n_outputs_max_per_seq = 0
         parameters.n_threads = parameters.n_threads_batch = threads
-        # All slots share the room, and a long text may take what short ones leave.
-        parameters.kv_unified = True
+        # Each slot has its own room: what one holds changes no bit of what another writes.
+        parameters.kv_unified = False
         context = self._library.llama_init_from_model(model, parameters)
         if not context:
             raise ModelRefused(f"{file.path.name}: {complaints() or 'llama.cpp made no context'}")

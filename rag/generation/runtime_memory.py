@@ -28,12 +28,13 @@ class Needs:
         return self.weights + self.context + self.compute
 
 
-def needs_of(file: ModelFile, room_tokens: int, *, chunk_tokens: int = 256, rows: int = 32) -> Needs:
-    """What a model takes with room for so many tokens, read in chunks, with so many rows of logits."""
+def needs_of(file: ModelFile, context_tokens: int, requests: int = 1, *, chunk_tokens: int = 256) -> Needs:
+    """What a model takes that writes `requests` texts of so many tokens, and reads prompts in chunks."""
     hidden = file.number("feed_forward_length", 4 * file.width)
-    attention = chunk_tokens * file.heads * min(room_tokens, 1 << 16) * 4
-    compute = 4 * (chunk_tokens * (8 * file.width + 3 * hidden) + rows * len(file.tokens)) + attention
-    return Needs(file.weight_bytes, room_tokens * file.kv_bytes_per_token, compute + (64 << 20))
+    attention = 2 * chunk_tokens * context_tokens
+    rows = 8 * requests * len(file.tokens)
+    compute = 4 * (chunk_tokens * (8 * file.width + 3 * hidden) + attention + rows) + (64 << 20)
+    return Needs(file.weight_bytes, requests * context_tokens * file.kv_bytes_per_token, compute)
 
 
 def free_memory() -> int | None:
@@ -78,28 +79,41 @@ def _group(root: Path = _CGROUP) -> int | None:
     return None
 
 
-def check_memory(file: ModelFile, needs: Needs, context_tokens: int, free: int | None = None) -> None:
-    """Refuse a model that takes more memory than there is.
+def check_memory(file: ModelFile, context_tokens: int, requests: int = 1, free: int | None = None) -> Needs:
+    """What a model takes; `free` is what there is, by default what the machine says.
 
     Raises:
-        ModelRefused: It says how much is missing, and how to do with less.
+        ModelRefused: It is more than there is. It says how much, and how to do with less.
     """
+    needs = needs_of(file, context_tokens, requests)
     free = free_memory() if free is None else free
     if free is None or needs.total <= _SLACK * free:
-        return
-    left = _SLACK * free - needs.weights - needs.compute
-    fits = int(left // max(1, needs.context // max(1, context_tokens)))
+        return needs
+    fits = most_tokens(file, requests, free, context_tokens)
     mend = (
-        f"ask for context_tokens={fits // 256 * 256} or less"
-        if fits >= 256
+        f"ask for context_tokens={fits} or less"
+        if fits
         else f"take a smaller quantisation than {file.quantisation}, or a smaller model"
     )
     raise ModelRefused(
-        f"{file.path.name} needs {_size(needs.total)} of memory ({_size(needs.weights)} of weights, "
-        f"{_size(needs.context)} for {context_tokens:,} tokens, {_size(needs.compute)} to compute), and "
-        f"{_size(free)} are free: {mend}"
+        f"{file.path.name} needs {size(needs.total)} of memory ({size(needs.weights)} of weights, "
+        f"{size(needs.context)} for {requests} x {context_tokens:,} tokens, {size(needs.compute)} to "
+        f"compute), and {size(free)} are free: {mend}"
     )
 
 
-def _size(count: float) -> str:
-    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+def most_tokens(file: ModelFile, requests: int, free: int, most: int) -> int:
+    """How long a context may be, a multiple of 256 up to `most`; 0 where none that is useful fits."""
+    low, high = 0, most // 256
+    while low < high:
+        middle = (low + high + 1) // 2
+        if needs_of(file, 256 * middle, requests).total <= _SLACK * free:
+            low = middle
+        else:
+            high = middle - 1
+    return 256 * low
+
+
+def size(count: float) -> str:
+    """Bytes for a reader, in units of a thousand."""
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,0 +1,297 @@
+"""The network of a llama or qwen model as OpenVINO runs it, built straight from a GGUF file's weights.
+
+Weights stay in their few bits; what a processor with AMX or bfloat16 makes of them is several times
+as fast at reading a prompt as llama.cpp's portable build. Embeddings are looked up outside, in the
+file, so that they take no memory.
+
+Source: Touvron et al., LLaMA, 2023; Su et al., RoFormer, 2021 (rotary positions).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.generation.gguf import ModelFile, Tensor
+
+ARCHITECTURES = ("llama", "qwen2", "qwen3")
+TYPES = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
+"""What weights may be. Others would lose something on the way, and are left to llama.cpp."""
+
+BLOCK = 32
+_KNOWN = frozenset(
+    "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down attn_q_norm "
+    "attn_k_norm".split()
+)
+
+
+def misses(file: ModelFile) -> str:
+    """What of a model this cannot run, `""` where it can all of it."""
+    if file.architecture not in ARCHITECTURES:
+        return f"the architecture {file.architecture}"
+    if file.text(f"{file.architecture}.rope.scaling.type") not in ("", "none"):
+        return "scaled positions"
+    for tensor in file.tensors:
+        if tensor.type not in TYPES:
+            return f"weights of type {tensor.type}"
+        parts = tensor.name.split(".")
+        if parts[0] == "blk" and parts[2] not in _KNOWN:
+            return f"the tensor {tensor.name}"
+    if file.number("expert_count"):
+        return "experts"
+    return ""
+
+
+class Weights:
+    """The tensors of a file, mapped into memory and not read before they are used."""
+
+    def __init__(self, file: ModelFile) -> None:
+        self.file = file
+        self._data = np.memmap(file.path, np.uint8, "r")
+        self._tensors = {tensor.name: tensor for tensor in file.tensors}
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of that name."""
+        return name in self._tensors
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Its shape, the number of rows first."""
+        return tuple(reversed(self._tensors[name].shape))
+
+    def floats(self, name: str) -> npt.NDArray[np.float32]:
+        """A whole tensor as numbers."""
+        tensor = self._tensors[name]
+        return dequantised(self._raw(tensor), tensor.type).reshape(self.shape(name))
+
+    def rows(self, name: str, which: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Some rows of a tensor as numbers: float32 (rows, columns)."""
+        tensor = self._tensors[name]
+        raw = self._raw(tensor).reshape(self.shape(name)[0], -1)
+        return dequantised(raw[which], tensor.type).reshape(len(which), tensor.shape[0])
+
+    def packed(self, name: str) -> tuple[str, npt.NDArray[np.uint8]]:
+        """The type of a tensor and its bytes, a row of them for each row."""
+        tensor = self._tensors[name]
+        return tensor.type, self._raw(tensor).reshape(self.shape(name)[0], -1)
+
+    def _raw(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
+        start = self.file.data_offset + tensor.offset
+        return self._data[start : start + tensor.bytes]
+
+
+def dequantised(raw: npt.NDArray[np.uint8], kind: str) -> npt.NDArray[np.float32]:
+    """Packed weights as numbers, float32, flat."""
+    flat = np.ascontiguousarray(raw).reshape(-1)
+    if kind in ("F32", "F16"):
+        return flat.view(np.float32 if kind == "F32" else np.float16).astype(np.float32)
+    codes, scale, shift = unpacked(flat, kind)
+    values = codes.astype(np.float32) * scale.astype(np.float32)
+    return np.asarray(values if shift is None else values + shift.astype(np.float32), np.float32).reshape(-1)
+
+
+def unpacked(
+    raw: npt.NDArray[np.uint8], kind: str
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16], npt.NDArray[np.float16] | None]:
+    """Codes (blocks, 32) with the scale and the shift of each block (blocks, 1): `code * scale + shift`."""
+    size = {"Q8_0": 34, "Q4_0": 18, "Q4_1": 20}[kind]
+    blocks = raw.reshape(-1, size)
+    scale = np.ascontiguousarray(blocks[:, :2]).view(np.float16)
+    if kind == "Q8_0":
+        return blocks[:, 2:].view(np.int8), scale, None
+    shift = np.ascontiguousarray(blocks[:, 2:4]).view(np.float16) if kind == "Q4_1" else None
+    nibbles = blocks[:, size - 16 :]
+    codes = np.concatenate([nibbles & 15, nibbles >> 4], axis=1)
+    return (codes, scale, shift) if shift is not None else (codes.astype(np.int8) - 8, scale, None)
+
+
+def halves(rows: int, heads: int) -> npt.NDArray[np.int64]:
+    """The order of rows that turns pairs of neighbours, as llama files have them, into two halves."""
+    each = np.arange(rows).reshape(heads, rows // heads // 2, 2)
+    return each.transpose(0, 2, 1).reshape(-1)
+
+
+def build(file: ModelFile, weights: Weights) -> Any:
+    """The network of a model that `misses` nothing.
+
+    Inputs: `embeddings` (1, n, width), `mask` (1, 1, n, all), `cosine` and `sine` (1, 1, n, head),
+    `rows`, those of the n that are to have logits, and `beam_idx`, 0.
+    """
+    import openvino as ov
+    import openvino.opset13 as op
+
+    head = file.number("attention.key_length", file.width // file.heads)
+    embeddings = op.parameter([1, -1, file.width], np.float32, name="embeddings")
+    mask = op.parameter([1, 1, -1, -1], np.float32, name="mask")
+    cosine = op.parameter([1, 1, -1, head], np.float32, name="cosine")
+    sine = op.parameter([1, 1, -1, head], np.float32, name="sine")
+    rows = op.parameter([-1], np.int64, name="rows")
+    beam = op.parameter([-1], np.int32, name="beam_idx")
+    inputs = [embeddings, mask, cosine, sine, rows, beam]
+    for each in inputs:
+        each.output(0).set_names({each.friendly_name})
+    epsilon = _epsilon(file)
+    sinks: list[Any] = []
+    x: Any = embeddings
+    for layer in range(file.layers):
+        x = _Block(file, weights, layer, head, epsilon).add(x, mask, cosine, sine, beam, sinks)
+    x = op.gather(x, rows, np.int64(1))
+    x = _norm(x, weights.floats("output_norm.weight"), epsilon)
+    last = "output.weight" if weights.has("output.weight") else "token_embd.weight"
+    logits = op.result(_linear(x, weights, last))
+    return ov.Model([logits], sinks, inputs, file.name)
+
+
+def _epsilon(file: ModelFile) -> float:
+    value = file.fields.get(f"{file.architecture}.attention.layer_norm_rms_epsilon", 1e-5)
+    return float(value) if isinstance(value, float) else 1e-5
+
+
+class _Block:
+    """One block of the network: attention, then a gated layer, each added to what comes in."""
+
+    def __init__(self, file: ModelFile, weights: Weights, layer: int, head: int, epsilon: float) -> None:
+        self._file, self._weights, self._layer = file, weights, layer
+        self._head, self._epsilon = head, epsilon
+
+    def add(self, x: Any, mask: Any, cosine: Any, sine: Any, beam: Any, sinks: list[Any]) -> Any:
+        """The block's output for `x`; what it remembers is added to `sinks`."""
+        import openvino.opset13 as op
+
+        file = self._file
+        normed = self._normed(x, "attn_norm")
+        query = self._turned(self._heads(normed, "attn_q", file.heads), "attn_q_norm", cosine, sine)
+        key = self._turned(self._heads(normed, "attn_k", file.kv_heads), "attn_k_norm", cosine, sine)
+        value = self._heads(normed, "attn_v", file.kv_heads)
+        key = self._remembered(key, "key", beam, sinks)
+        value = self._remembered(value, "value", beam, sinks)
+        attended = op.scaled_dot_product_attention(
+            query, self._repeated(key), self._repeated(value), mask, causal=False
+        )
+        attended = op.transpose(attended, np.array([0, 2, 1, 3]))
+        attended = op.reshape(attended, np.array([0, 0, file.heads * self._head]), special_zero=True)
+        x = op.add(x, self._linear(attended, "attn_output"))
+        normed = self._normed(x, "ffn_norm")
+        gated = op.multiply(op.swish(self._linear(normed, "ffn_gate")), self._linear(normed, "ffn_up"))
+        return op.add(x, self._linear(gated, "ffn_down"))
+
+    def _name(self, part: str) -> str:
+        return f"blk.{self._layer}.{part}.weight"
+
+    def _normed(self, x: Any, part: str) -> Any:
+        return _norm(x, self._weights.floats(self._name(part)), self._epsilon)
+
+    def _linear(self, x: Any, part: str, order: npt.NDArray[np.int64] | None = None) -> Any:
+        return _linear(x, self._weights, self._name(part), order)
+
+    def _heads(self, x: Any, part: str, heads: int) -> Any:
+        """A projection, split into heads: (1, heads, n, head)."""
+        import openvino.opset13 as op
+
+        turned = part != "attn_v" and self._file.architecture == "llama"
+        order = halves(heads * self._head, heads) if turned else None
+        out = self._linear(x, part, order)
+        bias = f"blk.{self._layer}.{part}.bias"
+        if self._weights.has(bias):
+            values = self._weights.floats(bias)
+            out = op.add(out, op.constant(values if order is None else values[order]))
+        out = op.reshape(out, np.array([0, 0, heads, self._head]), special_zero=True)
+        return op.transpose(out, np.array([0, 2, 1, 3]))
+
+    def _turned(self, x: Any, part: str, cosine: Any, sine: Any) -> Any:
+        """Queries or keys turned by their positions, normed first where the model norms them."""
+        import openvino.opset13 as op
+
+        if self._weights.has(self._name(part)):
+            x = _norm(x, self._weights.floats(self._name(part)), self._epsilon)
+        half = self._head // 2
+        first = op.slice(x, [0], [half], [1], [3])
+        second = op.slice(x, [half], [self._head], [1], [3])
+        swapped = op.concat([op.multiply(second, np.float32(-1)), first], 3)
+        return op.add(op.multiply(x, cosine), op.multiply(swapped, sine))
+
+    def _remembered(self, x: Any, what: str, beam: Any, sinks: list[Any]) -> Any:
+        """What was remembered so far with `x` behind it, which is remembered too."""
+        import openvino as ov
+        import openvino.opset13 as op
+        from openvino.op.util import Variable, VariableInfo
+
+        info = VariableInfo()
+        info.data_shape = ov.PartialShape([-1, self._file.kv_heads, -1, self._head])
+        info.data_type = ov.Type.f32
+        info.variable_id = f"{what}.{self._layer}"
+        variable = Variable(info)
+        empty = op.constant(np.zeros((1, self._file.kv_heads, 0, self._head), np.float32))
+        past = op.gather(op.read_value(empty, variable), beam, np.int64(0))
+        whole = op.concat([past, x], 2)
+        sinks.append(op.assign(whole, variable))
+        return whole
+
+    def _repeated(self, x: Any) -> Any:
+        """Keys or values once for each head that shares them."""
+        import openvino.opset13 as op
+
+        times = self._file.heads // self._file.kv_heads
+        if times == 1:
+            return x
+        wide = op.unsqueeze(x, np.int64(2))
+        shape = op.concat(
+            [
+                op.gather(op.shape_of(x), np.array([0, 1]), np.int64(0)),
+                op.constant(np.array([times])),
+                op.gather(op.shape_of(x), np.array([2, 3]), np.int64(0)),
+            ],
+            0,
+        )
+        wide = op.broadcast(wide, shape, broadcast_spec="BIDIRECTIONAL")
+        return op.reshape(wide, np.array([0, self._file.heads, -1, self._head]), special_zero=True)
+
+
+def _norm(x: Any, weight: npt.NDArray[np.float32], epsilon: float) -> Any:
+    """The root mean square norm of the last axis."""
+    import openvino.opset13 as op
+
+    mean = op.reduce_mean(op.power(x, np.float32(2)), np.int64(-1), keep_dims=True)
+    scaled = op.multiply(x, op.divide(np.float32(1), op.sqrt(op.add(mean, np.float32(epsilon)))))
+    return op.multiply(scaled, op.constant(weight))
+
+
+def _linear(x: Any, weights: Weights, name: str, order: npt.NDArray[np.int64] | None = None) -> Any:
+    """`x` times a matrix of the file, its rows in `order`."""
+    import openvino.opset13 as op
+
+    kind, packed = weights.packed(name)
+    if order is not None:
+        packed = packed[order]
+    return op.matmul(x, _matrix(kind, packed, weights.shape(name)), False, True)
+
+
+def _matrix(kind: str, packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) -> Any:
+    """A matrix (rows, columns), its weights packed as in the file and unpacked where they are used."""
+    import openvino as ov
+    import openvino.opset13 as op
+
+    if kind in ("F32", "F16"):
+        flat = np.ascontiguousarray(packed).reshape(-1)
+        values = flat.view(np.float32 if kind == "F32" else np.float16).reshape(shape)
+        return op.convert(op.constant(values), np.float32)
+    codes, scale, shift = unpacked(np.ascontiguousarray(packed), kind)
+    grouped = (shape[0], shape[1] // BLOCK, BLOCK)
+    if kind == "Q8_0":
+        stored = op.constant(np.ascontiguousarray(codes).reshape(grouped))
+    else:
+        # Two to a byte, the first in the lower half; -8..7 or 0..15.
+        low, high = codes[:, 0::2].view(np.uint8) & 15, codes[:, 1::2].view(np.uint8) << 4
+        kind_of = ov.Type.u4 if kind == "Q4_1" else ov.Type.i4
+        # A tensor of its own: one over an array would be read after the array is gone.
+        packed_codes = ov.Tensor(kind_of, ov.Shape(grouped))
+        packed_codes.data.reshape(-1)[:] = (low | high).reshape(-1)
+        stored = op.constant(packed_codes)
+    wide = op.convert(stored, np.float16)
+    group = (shape[0], shape[1] // BLOCK, 1)
+    if shift is not None:
+        zero = -shift.astype(np.float32) / np.where(scale == 0, 1, scale).astype(np.float32)
+        wide = op.subtract(wide, op.constant(zero.astype(np.float16).reshape(group)))
+    wide = op.multiply(wide, op.constant(scale.reshape(group)))
+    return op.convert(op.reshape(wide, np.array(shape), special_zero=False), np.float32)
