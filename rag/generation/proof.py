@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
 from rag.errors import DocumentNotFound
@@ -185,7 +185,22 @@ CHANGING = frozenset({"timings_ms", "usage", "seal"})
 """What of an answer is not the same every time that it is asked for."""
 
 
+SAME = 1e-4
+"""Numbers that differ by less are the same: another machine adds up in another order."""
+
+
 def differences(answer: Answer, again: Answer) -> list[str]:
     """The names of the fields in which two answers differ, but for what they took."""
     names = [field.name for field in fields(Answer) if field.name not in CHANGING]
-    return [name for name in names if getattr(answer, name) != getattr(again, name)]
+    one, other = asdict(answer), asdict(again)
+    return [name for name in names if not _alike(one[name], other[name])]
+
+
+def _alike(one: object, other: object) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[name], other[name]) for name in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return abs(one - other) < SAME
+    return one == other

@@ -132,16 +132,6 @@ class Generations:
             raise EncoderMismatch("the index has had one encoder only; there is none to go back to")
         return self.serve(before[0])
 
-    def drop_others(self) -> int:
-        """Commit that vectors which are not searched go."""
-        with self._desk.commit("drop") as commit:
-            self._desk.connection.execute(
-                "DELETE FROM vectors WHERE generation <> ?", (serving(self._desk.connection),)
-            )
-            self._desk.connection.execute("DELETE FROM meta WHERE key = 'previous'")
-        self._segments.sweep()
-        return commit
-
     def passages(self, places: Sequence[tuple[int, int]]) -> list[Passage]:
         """The passages at places, each a segment and a row."""
         passages = []

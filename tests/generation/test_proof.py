@@ -139,3 +139,6 @@ def test_what_an_answer_took_is_no_difference():
     later = replace(answer(), timings_ms={"retrieval": 9.0}, seal="")
     assert differences(answer(), later) == []
     assert differences(answer(), replace(later, confidence=0.1, text="")) == ["text", "confidence"]
+    assert differences(answer(), replace(later, confidence=0.7500001)) == []
+    assert differences(answer(), cited(0, end=15)(later)) == ["citations"]
+    assert differences(answer(), context(last_page=None)(later)) == ["contexts"]
