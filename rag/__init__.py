@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from rag.errors import RagError as RagError
     from rag.eval.experiment import evaluate as evaluate
     from rag.generation.extractive import extractive as extractive
+    from rag.generation.proof import differences as differences
     from rag.generation.runtime import open_model as open_model
     from rag.generation.writer import written as written
     from rag.index.encoder import resolve_encoder as resolve_encoder
@@ -55,6 +56,7 @@ _HOME = {
     "Span": "rag.types",
     "convex": "rag.retrieval.fusion",
     "dense": "rag.retrieval.dense",
+    "differences": "rag.generation.proof",
     "evaluate": "rag.eval.experiment",
     "extractive": "rag.generation.extractive",
     "hybrid": "rag.retrieval.hybrid",

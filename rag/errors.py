@@ -11,6 +11,7 @@ RagError
 |  |- QuestionFileError                  a question set or test collection that does not parse
 |  |- PromptTooLong                      a prompt has more tokens than the language model takes
 |  `- ModelRefused                       a model's file is damaged, unsafe, or needs more memory than there is
+|  |- CannotReplay                       the index or the generator is not the one that made an answer
 |- DocumentNotFound (LookupError)        no document of that id in the index
 |- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
 |- EncoderMismatch (ValueError)          the index was made with another encoder
@@ -71,6 +72,10 @@ class PromptTooLong(InputError):
 
 class ModelRefused(InputError):
     """A model's file is damaged, of a kind that is not run, or needs more memory than there is."""
+
+
+class CannotReplay(InputError):
+    """An answer cannot be asked for again: the index has moved on, or another generator writes."""
 
 
 class DocumentNotFound(RagError, LookupError):

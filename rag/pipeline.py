@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive
-from rag.errors import InputError
+from rag.errors import CannotReplay, InputError
 from rag.generation.chat import condensed, condensed_by, conversation
 from rag.generation.compare import comparing
 from rag.generation.extractive import extractive
@@ -223,7 +223,7 @@ class Engine(Library):
             FilterError: `where` is not a filter.
         """
         documents = () if document_id is None else (document_id,)
-        asks = Asked(about, Request("summarise", positive(sentences), where, documents=documents))
+        asks = Asked(about, Request("summarise", positive(sentences), where, documents=documents, fold=fold))
         with self._answering(principal, self._summariser(asks, fold, principal)) as answering:
             if document_id is not None:
                 return answering.over(asks, thinned(passages_of(answering.view.document(document_id))))
@@ -288,6 +288,50 @@ class Engine(Library):
         """
         with self._store.view(principal) as view:
             return prove(answer, functools.cache(view.document), self._store.seal_key)
+
+    def replay(self, answer: Answer, *, principal: Principal | None = None) -> Answer:
+        """Ask again for a saved answer, as it was asked for, at the commit that it was made at.
+
+        A backup keeps a commit: open that where the index has moved on. `rag.differences` says whether
+        the two are one.
+
+        Args:
+            answer: The answer.
+            principal: On whose behalf it was asked for.
+
+        Raises:
+            CannotReplay: The index is at another commit, or the answer does not say how it was asked for.
+        """
+        request = answer.request
+        if request is None:
+            raise CannotReplay("the answer does not say how it was asked for; it was not made by ask")
+        with self._store.view(principal) as view:
+            commit = view.commit
+        if commit != answer.index_commit:
+            raise CannotReplay(
+                f"the answer was made at commit {answer.index_commit} and the index is at {commit}; "
+                "replay it on a backup of then"
+            )
+        where = request.where
+        match request.mode:
+            case "chat":
+                messages = request.messages
+                return self.chat(messages, k=request.k, where=where, steps=request.steps, principal=principal)
+            case "summarise":
+                (document,) = request.documents or (None,)
+                fold: Fold = "refine" if request.fold == "refine" else "map_reduce"
+                return self.summarise(
+                    document,
+                    where=where,
+                    about=answer.question,
+                    sentences=request.k,
+                    fold=fold,
+                    principal=principal,
+                )
+            case "compare":
+                first, second = request.documents
+                return self.compare(first, second, answer.question, lines=request.k, principal=principal)
+        return self.ask(answer.question, k=request.k, where=where, steps=request.steps, principal=principal)
 
     @contextmanager
     def _answering(

@@ -281,7 +281,7 @@ class Request:
     """How an answer was asked for: what it takes to ask again at the same commit.
 
     `mode` is `ask`, `chat`, `summarise` or `compare`; `messages` are a chat's, `documents` the ids of
-    those that were summarised or compared.
+    those that were summarised or compared, and `fold` how a generator read a summary's parts.
     """
 
     mode: str = "ask"
@@ -291,6 +291,7 @@ class Request:
     policy: str = "drop"
     messages: tuple[Message, ...] = ()
     documents: tuple[str, ...] = ()
+    fold: str = ""
 
 
 @dataclass(frozen=True, slots=True)

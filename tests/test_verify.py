@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from tampering import field_of, paths, tampered
 
 from rag.api.saved import read_answer
 from rag.api.schema import answer_json
-from rag.errors import InputError
+from rag.errors import CannotReplay, InputError
+from rag.generation.proof import differences
 from rag.generation.seal import sealed
 from rag.pipeline import Engine
-from rag.types import Answer, Principal
+from rag.types import Answer, Message, Principal
 
 LEAVE = "# Leave\n\nEvery parent has 26 weeks of leave. A trainee has 12 days of leave in a year.\n"
 BOATS = "# Boats\n\nThe ferry Dunlin carries 120 passengers. She was built in 1997 at Leith.\n"
@@ -105,3 +107,30 @@ def test_an_index_without_a_secret_seals_nothing_and_says_so(engine: Engine, ans
     assert [v.reason for v in engine.verify(unsealed) if not v.proven] == [
         "it has no seal; an index made by this version seals its answers"
     ]
+
+
+def test_an_answer_that_is_asked_for_again_is_the_same(engine: Engine, answer: Answer):
+    ids = [document.id for document in engine.documents()]
+    made = [
+        answer,
+        engine.ask("Which ferry carries passengers?", k=1, where={"source": {"$ne": "x"}}, steps=2),
+        engine.chat([Message("user", "How many weeks has a parent?"), Message("user", "And a trainee?")]),
+        engine.summarise(ids[0], sentences=2),
+        engine.summarise(where={"title": "Leave"}),
+        engine.compare(ids[0], ids[1], lines=3),
+    ]
+    for each in made:
+        again = engine.replay(each)
+        assert differences(each, again) == []
+        assert again.seal != each.seal  # it took another time
+
+
+def test_an_answer_is_not_asked_for_again_where_it_could_differ(
+    engine: Engine, answer: Answer, tmp_path: Path
+):
+    with pytest.raises(CannotReplay, match="not made by ask"):
+        engine.replay(replace(answer, request=None))
+    (tmp_path / "more.md").write_text("# More\n\nTides are high in March.\n")
+    engine.add(tmp_path / "more.md")
+    with pytest.raises(CannotReplay, match="commit 2 and the index is at 3"):
+        engine.replay(answer)

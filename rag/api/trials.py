@@ -42,26 +42,38 @@ class BenchMode(StrEnum):
     ALL = "all"
 
 
-@command(trials, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json")
+@command(trials, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json --replay")
 def verify(
     answer: Annotated[
         Path, typer.Argument(metavar="ANSWER.json", help="What `rag ask --json` printed; - reads it.")
     ],
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Ask again too, at the same commit, and compare.")
+    ] = False,
     tenant: TenantOption = "",
+    principal: PrincipalOption = "",
+    groups: GroupOption = None,
     index: IndexOption = None,
+    encoder: EncoderOption = None,
+    reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove a saved answer again: quotes, places, passages and its seal. Exit 0 only where all hold."""
-    from rag.api.access import operator
+    from rag.api.access import operator, reader
     from rag.api.saved import read_answer
     from rag.api.schema import verdict_json
-    from rag.generation.proof import Verdict
+    from rag.generation.proof import Verdict, differences
 
     name = "standard input" if str(answer) == "-" else str(answer)
     data = sys.stdin.buffer.read() if str(answer) == "-" else answer.read_bytes()
     claimed, altered = read_answer(data.decode("utf-8-sig", "replace"), name)
-    with open_index(read_settings({"index": index})) as engine:
+    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
+    with open_index(settings, reranker=named_reranker(settings) if replay else None) as engine:
         verdicts = [Verdict("form", altered), *engine.verify(claimed, principal=operator(tenant))]
+        if replay:
+            again = engine.replay(claimed, principal=reader(tenant, principal, groups))
+            wrong = ", ".join(differences(claimed, again))
+            verdicts.append(Verdict("replay", f"asked again, it has another {wrong}" if wrong else ""))
     proven = all(verdict.proven for verdict in verdicts)
     if as_json:
         print_json({"proven": proven, "verdicts": [verdict_json(verdict) for verdict in verdicts]})
