@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
 from rag.errors import DocumentNotFound
+from rag.generation.marks import flat, says
 from rag.generation.seal import is_sealed
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence
 
 Documents: TypeAlias = Callable[[str], Document]
 """The document of an id, whole; raises `DocumentNotFound`."""
-
-_MARK = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ def prove(answer: Answer, documents: Documents, key: bytes) -> list[Verdict]:
         *_contexts(answer, documents),
         *_sentences(answer),
         Verdict("text", _text_fault(answer)),
-        Verdict("marks", _marks_fault(answer)),
+        Verdict("citations", _unused_fault(answer)),
         Verdict("conflicts", _conflicts_fault(answer)),
         Verdict("seal", _seal_fault(answer, key)),
     ]
@@ -117,7 +115,7 @@ def _context_fault(hit: Hit, documents: Documents) -> str:
 
 
 def _sentences(answer: Answer) -> Iterator[Verdict]:
-    cited = {citation.number: " ".join(citation.quote.split()) for citation in answer.citations}
+    cited = {citation.number: flat(citation.quote) for citation in answer.citations}
     for place, sentence in enumerate(answer.sentences, start=1):
         fault = _sentence_fault(sentence, cited, answer.model == "extractive")
         yield Verdict(f"sentence {place}", fault)
@@ -133,7 +131,7 @@ def _sentence_fault(sentence: Sentence, quotes: dict[int, str], extractive: bool
         return "it is called supported and cites nothing"
     if sentence.supported and sentence.faults:
         return "it is called supported and has faults"
-    if extractive and " ".join(sentence.text.split()) not in [quotes[at] for at in sentence.citations]:
+    if extractive and flat(sentence.text) not in [quotes[at] for at in sentence.citations]:
         return "it is not what it cites, and an extractive answer quotes"
     return ""
 
@@ -141,26 +139,12 @@ def _sentence_fault(sentence: Sentence, quotes: dict[int, str], extractive: bool
 def _text_fault(answer: Answer) -> str:
     """What is wrong with the text of an answer: it is its sentences in order and their marks, no more."""
     if answer.abstained:
-        both = answer.sentences or answer.citations
-        return "it abstains, and answers" if both else ""
-    rest = " ".join(answer.text.split())
-    for sentence in answer.sentences:
-        before, found, rest = rest.partition(" ".join(sentence.text.split()))
-        if not found:
-            return "its sentences do not stand in its text, in their order"
-        if _MARK.sub("", before).strip():
-            return "its text says more than its sentences"
-    return "its text says more than its sentences" if _MARK.sub("", rest).strip() else ""
+        return "it abstains, and answers" if answer.sentences or answer.citations else ""
+    return "" if says(answer.text, answer.sentences) else "it is not its sentences and their marks, no more"
 
 
-def _marks_fault(answer: Answer) -> str:
-    own = " ".join(answer.text.split())
-    for sentence in answer.sentences:  # a quote may hold a mark of its document's own
-        own = own.replace(" ".join(sentence.text.split()), " ", 1)
-    marked = {int(number) for group in _MARK.findall(own) for number in group.split(",")}
+def _unused_fault(answer: Answer) -> str:
     cited = {number for sentence in answer.sentences for number in sentence.citations}
-    if answer.sentences and marked != cited:
-        return f"its text marks {sorted(marked)}, and its sentences cite {sorted(cited)}"
     unused = {citation.number for citation in answer.citations} - cited
     return f"nothing cites {sorted(unused)}" if unused else ""
 

@@ -128,7 +128,7 @@ def test_ask_gives_the_contract_and_verify_proves_it(index: Path, tmp_path: Path
     judged = [f"[{each['number']}]" for each in answer["citations"]]
     judged += [f"sentence {place}" for place in range(1, len(answer["sentences"]) + 1)]
     places = [each["what"] for each in verdict["verdicts"] if not each["what"].startswith("context ")]
-    assert places == ["form", *judged, "text", "marks", "conflicts", "seal"]
+    assert places == ["form", *judged, "text", "citations", "conflicts", "seal"]
     answer["citations"][0]["start"] += 1
     file.write_text(json.dumps(answer))
     verdict = as_json("verify", file, "--index", index, exit_code=1)
