@@ -9,6 +9,7 @@ import typer
 
 import rag
 from rag.api.contents import contents
+from rag.api.models import models
 from rag.api.questions import questions
 from rag.api.services import services
 from rag.api.trials import trials
@@ -20,7 +21,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (contents, questions, trials, services, upkeep):
+for group in (contents, questions, trials, services, upkeep, models):
     app.add_typer(group)
 
 

@@ -18,8 +18,8 @@ class DoorSettings:
     """How the command line and the service find an index and serve it.
 
     `encoder` and `reranker` are names or folders of models; an empty `encoder` is the default one,
-    an empty `reranker` none. `max_k` and `max_body_bytes` bound what one request to the service
-    may ask for.
+    an empty `reranker` none. `models` are folders of language models, with the system's separator of
+    paths between. `max_k` and `max_body_bytes` bound what one request to the service may ask for.
 
     `principal_header`, `tenant_header` and `groups_header` name the headers in which a proxy that has
     seen to who asks tells the service so, groups with commas between; by default there are none, and
@@ -31,6 +31,7 @@ class DoorSettings:
     index: Path | str = Path(".rag")
     encoder: str = ""
     reranker: str = ""
+    models: str = ""
     host: str = "127.0.0.1"
     port: int = 8080
     max_k: int = 100

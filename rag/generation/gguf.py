@@ -249,6 +249,8 @@ def _read(path: Path, data: _Bytes) -> ModelFile:
     if version not in VERSIONS:
         raise data.refuse(f"GGUF version {version}, not {VERSIONS[0]} or {VERSIONS[-1]}")
     tensor_count, field_count = data.number("Q"), data.number("Q")
+    if not tensor_count:
+        raise ModelRefused(f"{path.name} holds no weights, only a vocabulary; it cannot write")
     if not 0 < tensor_count <= MOST_TENSORS or not 0 < field_count <= MOST_FIELDS:
         raise data.refuse(f"{tensor_count:,} tensors and {field_count:,} fields")
     fields: dict[str, Value] = {}

@@ -9,6 +9,7 @@ from pathlib import Path
 from rag.errors import PromptTooLong
 from rag.generation.gguf import ModelFile, read_gguf
 from rag.generation.lookup import Gate, Guesser
+from rag.generation.models import LONGEST_CONTEXT, resolve_model
 from rag.generation.runtime_batch import Batch, Decoder, Job
 from rag.generation.runtime_memory import check_memory
 from rag.generation.runtime_sampler import Sampler, check_sampling
@@ -37,7 +38,8 @@ def open_model(
     """Load the model of a GGUF file.
 
     Args:
-        path: The file.
+        path: The file, `PATH@sha256:DIGEST`, or `hf:OWNER/REPOSITORY/FILE.gguf@sha256:DIGEST` where
+            that was fetched before (`rag models --fetch`).
         runtime: `llama` (llama.cpp: every model), `openvino` (llama and qwen models of some
             quantisations, several times as fast at prompts on processors with bfloat16), or `auto`,
             the faster one that can run it here.
@@ -60,8 +62,8 @@ def open_model(
     """
     if runtime not in ("auto", "llama", "openvino") or requests < 1 or (threads or 1) < 1:
         raise ValueError("runtime is auto, llama or openvino; requests and threads are 1 or more")
-    file = read_gguf(path)
-    length = min(file.context_tokens, context_tokens or 8192)
+    file = read_gguf(resolve_model(path))
+    length = min(file.context_tokens, context_tokens or LONGEST_CONTEXT)
     if length < 1:
         raise ValueError(f"context_tokens is 1 or more, not {length}")
     chosen = choose_runtime(file, runtime, gpu_layers)
