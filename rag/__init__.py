@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from rag.generation.writer import written as written
     from rag.index.encoder import resolve_encoder as resolve_encoder
     from rag.ingestion.load import load as load
+    from rag.library import restore as restore
     from rag.pipeline import Engine as Engine
     from rag.pipeline import open as open  # noqa: A004 - users write rag.open
-    from rag.pipeline import restore as restore
     from rag.retrieval.dense import dense as dense
     from rag.retrieval.fusion import convex as convex
     from rag.retrieval.fusion import reciprocal_rank as reciprocal_rank
@@ -67,7 +67,7 @@ _HOME = {
     "reciprocal_rank": "rag.retrieval.fusion",
     "rerank": "rag.retrieval.rerank",
     "resolve_encoder": "rag.index.encoder",
-    "restore": "rag.pipeline",
+    "restore": "rag.library",
     "written": "rag.generation.writer",
 }
 

@@ -1,6 +1,6 @@
 """A question over one commit of an index -> an answer whose every sentence is proven.
 
-retrieve -> generate -> grounded -> safe -> placed -> sealed
+retrieve -> generate -> grounded -> proven -> safe -> placed -> sealed
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from rag.index.query import parse_query
 from rag.index.storage import StorageView
 from rag.protocols import Generator, Retriever, StreamingGenerator
 from rag.retrieval.iterative import Follow, iterative
-from rag.types import Answer, Citation, Filter, Hit, Principal, Request, Sentence
+from rag.types import Answer, Citation, Filter, Hit, Message, Principal, Request, Sentence
 
 CONTEXTS = 10
 """How many hits an answer is made from."""
@@ -31,6 +31,15 @@ class Partitioned(Protocol):
 
     def for_tenant(self, tenant: str) -> Generator:
         """The same generator, which knows of no other tenant's passages."""
+        ...
+
+
+@runtime_checkable
+class Conversing(Protocol):
+    """A Generator that may be shown what was said before."""
+
+    def with_history(self, messages: Sequence[Message]) -> Generator:
+        """The same generator, in the course of a conversation."""
         ...
 
 
@@ -150,10 +159,18 @@ def _growing(generator: Generator, question: str, hits: Sequence[Hit]) -> Iterat
             close()
 
 
-def generator_for(generator: Generator, principal: Principal | None) -> Generator:
-    """The generator as it is for the tenant of who asks."""
-    tenant = principal.tenant if principal else ""
-    return generator.for_tenant(tenant) if isinstance(generator, Partitioned) else generator
+def generator_for(
+    generator: Generator, principal: Principal | None, said: Sequence[Message] = ()
+) -> Generator:
+    """The generator as it is for the tenant of who asks, after what was said."""
+    if isinstance(generator, Partitioned):
+        generator = generator.for_tenant(tenant_of(principal))
+    return generator.with_history(said) if said and isinstance(generator, Conversing) else generator
+
+
+def tenant_of(principal: Principal | None) -> str:
+    """The tenant of who asks."""
+    return principal.tenant if principal else ""
 
 
 def conditions(query: str, where: Filter | None) -> tuple[str, Filter | None]:

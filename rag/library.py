@@ -17,6 +17,7 @@ from rag import care
 from rag.errors import DocumentNotFound, EncoderMismatch, EncoderNotFound, InputError, SyncRefused
 from rag.index.analyzer import analyzer
 from rag.index.backup import backup
+from rag.index.backup import restore as restore_backup
 from rag.index.encoder import resolve_encoder
 from rag.index.forgotten import Forgotten
 from rag.index.quality import Quality, with_efforts
@@ -363,6 +364,17 @@ class Library:
 
     def _cutter(self) -> Chunker:
         return self._chunker or default_chunker(self.encoder, self.settings)
+
+
+def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> int:
+    """Make an index in the new or empty `folder` of a backup, and return the number of its commit.
+
+    Raises:
+        InputError: `folder` holds something already.
+        IndexNotFound: There is no index in `backup`.
+        IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
+    """
+    return restore_backup(Path(backup), Path(folder))
 
 
 def _open_store(path: str, settings: Settings | None, *, create: bool) -> Storage:

@@ -12,25 +12,35 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive
+from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive, tenant_of
 from rag.errors import CannotReplay, InputError
 from rag.generation.chat import condensed, condensed_by, conversation
-from rag.generation.compare import comparing
+from rag.generation.compare import comparing, quotes_hold
 from rag.generation.extractive import extractive
 from rag.generation.passages import passages_of
 from rag.generation.proof import Verdict, prove
-from rag.generation.summarise import FOLDS, MOST_PASSAGES, Fold, central, thinned
+from rag.generation.proving import Policy, proving
+from rag.generation.summarise import (
+    FOLDS,
+    MOST_PASSAGES,
+    PART_CHARACTERS_A_TOKEN,
+    Fold,
+    central,
+    thinned,
+)
+from rag.generation.verify import default_verifier
 from rag.index.analyzer import analyzer
-from rag.index.backup import restore as restore_backup
+from rag.index.encoder_folder import bundled_folder
 from rag.index.storage import StorageView
 from rag.library import Library
-from rag.protocols import Chunker, Encoder, Generator, LanguageModel, Reranker, Retriever
+from rag.protocols import Chunker, Encoder, Generator, LanguageModel, Reranker, Retriever, Verifier
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
@@ -49,8 +59,13 @@ class Engine(Library):
             `create` is false.
         encoder: An Encoder, a model's name or folder; None is all-MiniLM-L6-v2.
         reranker: Judges the best candidates of a search once more; none by default.
-        generator: Writes answers; by default they are extracted, word for word.
-        model: Rewrites the questions of a conversation and plans further searches; by default rules do.
+        generator: Writes answers; by default the model does, and where there is none they are extracted,
+            word for word.
+        model: A language model, or its GGUF file, which is loaded when it is first needed. It also rewrites
+            the questions of a conversation and plans further searches, which rules do where there is none.
+        verifier: Judges what a generator writes; by default the one that is shipped.
+        policy: What becomes of a sentence that is not proven: `drop` it, `repair` it, which puts what it
+            cites in its place, or `flag` it.
         chunker: Cuts documents; by default recursively, by `settings`.
         settings: How a new index is made. An index knows its own: leave this out to open one.
 
@@ -68,7 +83,9 @@ class Engine(Library):
         encoder: str | Path | Encoder | None = None,
         reranker: Reranker | None = None,
         generator: Generator | None = None,
-        model: LanguageModel | None = None,
+        model: LanguageModel | str | Path | None = None,
+        verifier: Verifier | None = None,
+        policy: Policy = "drop",
         chunker: Chunker | None = None,
         settings: Settings | None = None,
         create: bool = True,
@@ -76,7 +93,12 @@ class Engine(Library):
         super().__init__(path, encoder=encoder, chunker=chunker, settings=settings, create=create)
         self._reranker = reranker
         self._generator = generator
-        self._model = model
+        self._wanted_model = model
+        self._model_lock = threading.Lock()
+        self._verifier = verifier
+        self._policy: Policy = policy
+        if policy not in ("drop", "repair", "flag"):
+            raise InputError(f"policy is drop, repair or flag, not {policy!r}")
 
     def search(
         self,
@@ -134,8 +156,8 @@ class Engine(Library):
             InputError: The question is empty, k is not positive, or steps are not in 1..5.
             FilterError: `where` is not a filter.
         """
-        asks = Asked(asked(question), Request("ask", k, where, steps))
-        with self._answering(principal) as answering:
+        asks = Asked(asked(question), Request("ask", k, where, steps, self._policy))
+        with self._answering(principal, asks.request) as answering:
             return answering.answer(asks)
 
     def chat(
@@ -163,8 +185,8 @@ class Engine(Library):
             InputError: The messages end in no question, or as for `ask`.
             FilterError: `where` is not a filter.
         """
-        asks = self._chatted(messages, Request("chat", k, where, steps))
-        with self._answering(principal) as answering:
+        asks = self._chatted(messages, Request("chat", k, where, steps, self._policy), principal)
+        with self._answering(principal, asks.request) as answering:
             return answering.answer(asks)
 
     def stream(
@@ -191,9 +213,10 @@ class Engine(Library):
             InputError: As for `ask` and `chat`.
             FilterError: With the first sentence: `where` is not a filter.
         """
+        request = Request("ask", k, where, steps, self._policy)
         if isinstance(question, str):
-            return self._stream(Asked(asked(question), Request("ask", k, where, steps)), principal)
-        return self._stream(self._chatted(question, Request("chat", k, where, steps)), principal)
+            return self._stream(Asked(asked(question), request), principal)
+        return self._stream(self._chatted(question, replace(request, mode="chat"), principal), principal)
 
     def summarise(
         self,
@@ -223,8 +246,9 @@ class Engine(Library):
             FilterError: `where` is not a filter.
         """
         documents = () if document_id is None else (document_id,)
-        asks = Asked(about, Request("summarise", positive(sentences), where, documents=documents, fold=fold))
-        with self._answering(principal, self._summariser(asks, fold, principal)) as answering:
+        request = Request("summarise", positive(sentences), where, policy=self._policy, fold=fold)
+        asks = Asked(about, replace(request, documents=documents))
+        with self._answering(principal, asks.request, self._summariser(asks, fold, principal)) as answering:
             if document_id is not None:
                 return answering.over(asks, thinned(passages_of(answering.view.document(document_id))))
             near = dense(answering.view, self._encoder_for(answering.view))
@@ -256,28 +280,38 @@ class Engine(Library):
         """
         if first_id == second_id:
             raise InputError("a document is compared with another, not with itself")
-        asks = Asked(question, Request("compare", positive(lines), documents=(first_id, second_id)))
-        with self._answering(principal, comparing(self.encoder, first_id, most_lines=lines)) as answering:
+        request = Request("compare", positive(lines), policy=self._policy)
+        asks = Asked(question, replace(request, documents=(first_id, second_id)))
+        comparison = comparing(self.encoder, first_id, most_lines=lines)
+        with self._answering(principal, asks.request, comparison, quotes_hold) as answering:
             both = (answering.view.document(each) for each in (first_id, second_id))
             return answering.over(asks, [hit for document in both for hit in passages_of(document)])
 
     def _stream(self, asks: Asked, principal: Principal | None) -> Iterator[Sentence | Answer]:
-        with self._answering(principal) as answering:
+        with self._answering(principal, asks.request) as answering:
             yield from answering.stream(asks)
 
-    def _chatted(self, messages: Sequence[Message | Mapping[str, str]], request: Request) -> Asked:
+    def _chatted(
+        self,
+        messages: Sequence[Message | Mapping[str, str]],
+        request: Request,
+        principal: Principal | None,
+    ) -> Asked:
         said = conversation(messages)
         condense = condensed(analyzer(self.settings.language))
-        if self._model:
-            condense = condensed_by(self._model, condense)
+        if model := self.model:
+            condense = condensed_by(model, condense, partition=tenant_of(principal))
         return Asked(said[-1].text, replace(request, messages=said), (condense(said),))
 
     def _summariser(self, asks: Asked, fold: Fold, principal: Principal | None) -> Generator:
         if fold not in FOLDS:
             raise InputError(f"fold is {' or '.join(FOLDS)}, not {fold!r}")
-        if self._generator is None:
+        if self._generator is None and self._wanted_model is None:
             return central(self.encoder, most_sentences=asks.request.k)
-        return FOLDS[fold](generator_for(self._generator, principal))
+        generator = generator_for(self.generator, principal)
+        if model := self.model:
+            return FOLDS[fold](generator, part_characters=int(PART_CHARACTERS_A_TOKEN * model.context_tokens))
+        return FOLDS[fold](generator)
 
     def verify(self, answer: Answer, *, principal: Principal | None = None) -> list[Verdict]:
         """Prove a saved answer again: every quote, place and page, its passages, and its seal.
@@ -312,6 +346,11 @@ class Engine(Library):
                 f"the answer was made at commit {answer.index_commit} and the index is at {commit}; "
                 "replay it on a backup of then"
             )
+        if request.policy != self._policy:
+            raise CannotReplay(
+                f"the answer was made with the policy {request.policy} and this is {self._policy}; "
+                "open the index with that"
+            )
         where = request.where
         match request.mode:
             case "chat":
@@ -335,19 +374,54 @@ class Engine(Library):
 
     @contextmanager
     def _answering(
-        self, principal: Principal | None, generator: Generator | None = None
+        self,
+        principal: Principal | None,
+        request: Request,
+        generator: Generator | None = None,
+        verifier: Verifier | None = None,
     ) -> Iterator[Answering]:
         follow = bridge(analyzer(self.settings.language))
-        if self._model:
-            follow = bridge_by(self._model, follow)
+        if request.steps > 1 and (model := self.model):
+            follow = bridge_by(model, follow, partition=tenant_of(principal))
+        written = generator or generator_for(self.generator, principal, request.messages[:-1])
+        writes = proving(written, verifier or self.verifier, policy=self._policy)
         with self._store.view(principal) as view:
-            writes = generator_for(generator or self.generator, principal)
             yield Answering(view, self.retriever(view), follow, writes, self._store.seal_key)
 
     @property
     def generator(self) -> Generator:
         """What writes the answers."""
-        return self._generator or extractive(self.encoder, analyzer(self.settings.language))
+        if self._generator:
+            return self._generator
+        if model := self.model:
+            from rag.generation.writer import written
+
+            return written(model)
+        return extractive(self.encoder, analyzer(self.settings.language))
+
+    @property
+    def model(self) -> LanguageModel | None:
+        """The language model, loaded when it is first needed; None where there is none.
+
+        Raises:
+            ModelRefused: Its file is damaged, or needs more memory than there is.
+            MissingExtra: What runs it is not installed.
+        """
+        with self._model_lock:
+            if isinstance(self._wanted_model, str | Path):
+                from rag.generation.runtime import open_model
+
+                self._wanted_model = open_model(self._wanted_model)
+            return self._wanted_model
+
+    @property
+    def verifier(self) -> Verifier:
+        """What judges whether a sentence is proven by what it cites."""
+        with self._model_lock:
+            self._verifier = self._verifier or default_verifier(
+                analyzer(self.settings.language), bundled_folder
+            )
+            return self._verifier
 
     def retriever(self, view: StorageView, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
         """The retriever of that mode over a view, as `search` uses it.
@@ -365,17 +439,6 @@ class Engine(Library):
             case _:
                 raise InputError(f"mode is hybrid, dense or lexical, not {mode!r}")
         return reranked(found, self._reranker) if rerank and self._reranker else found
-
-
-def restore(backup: str | os.PathLike[str], folder: str | os.PathLike[str]) -> int:
-    """Make an index in the new or empty `folder` of a backup, and return the number of its commit.
-
-    Raises:
-        InputError: `folder` holds something already.
-        IndexNotFound: There is no index in `backup`.
-        IndexCorrupt: A file of the backup is damaged; it is named, and nothing was written.
-    """
-    return restore_backup(Path(backup), Path(folder))
 
 
 open = Engine  # noqa: A001 - users write rag.open

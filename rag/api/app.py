@@ -5,18 +5,16 @@ Who asks is told by a function of the request, never by a request's own words.
 
 # No `from __future__ import annotations` here: FastAPI reads the annotations of functions inside functions.
 
-import json
 import sys
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from rag.api.access import PrincipalOf, is_hidden, trusted_headers
-from rag.api.schema import answer_json, document_json, search_json, sentence_json, whole_document_json
+from rag.api.schema import answer_json, document_json, search_json, whole_document_json
 from rag.api.settings import DoorSettings
 from rag.errors import InputError, MissingExtra
 from rag.pipeline import Engine
-from rag.types import Answer, Principal
+from rag.types import Principal
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -46,6 +44,7 @@ def create_app(
     except ImportError as error:
         raise MissingExtra("the service needs FastAPI: pip install fastapi uvicorn") from error
     from rag import __version__
+    from rag.api.completions import add_completions
     from rag.api.problems import BodyLimit, answer_with_problems
 
     settings = settings or DoorSettings()
@@ -60,6 +59,7 @@ def create_app(
     _add_health(app, engine)
     _add_documents(app, engine, Depends(asker))
     _add_questions(app, engine, Depends(asker), settings.max_k)
+    add_completions(app, engine, Depends(asker), lambda k: _allowed(k, settings.max_k))
     return app
 
 
@@ -93,9 +93,10 @@ def _add_documents(app: "FastAPI", engine: Engine, asker: Any) -> None:
 
 def _add_questions(app: "FastAPI", engine: Engine, asker: Any, max_k: int) -> None:
     from fastapi import Response
-    from fastapi.responses import JSONResponse, StreamingResponse
+    from fastapi.responses import JSONResponse
 
-    from rag.api.requests import QueryRequest, SearchRequest
+    from rag.api.requests import CompareRequest, QueryRequest, SearchRequest, SummariseRequest
+    from rag.api.telling import answer_events, event_stream
 
     @app.post("/v1/search")
     def search(request: SearchRequest, principal: Principal | None = asker) -> Response:
@@ -115,38 +116,57 @@ def _add_questions(app: "FastAPI", engine: Engine, asker: Any, max_k: int) -> No
 
     @app.post("/v1/query")
     def query(request: QueryRequest, principal: Principal | None = asker) -> Response:
-        """An answer, each sentence cited; with `stream` as server-sent events, the sentences first."""
-        k = _allowed(request.k, max_k)
-        answer = engine.ask(request.question, k=k, where=request.where, principal=principal)
-        if not request.stream:
-            return JSONResponse(answer_json(answer))
-        return StreamingResponse(_events(answer), media_type="text/event-stream")
+        """An answer, each sentence cited; with `stream` as server-sent events, each once it is proven."""
+        asked: dict[str, Any] = {
+            "k": _allowed(request.k, max_k),
+            "where": request.where,
+            "principal": principal,
+            "steps": request.steps,
+        }
+        if request.stream:
+            return event_stream(engine.stream(request.question, **asked), answer_events)
+        return JSONResponse(answer_json(engine.ask(request.question, **asked)))
+
+    @app.post("/v1/summarise")
+    def summarise(request: SummariseRequest, principal: Principal | None = asker) -> Response:
+        """What a document, or all inside a filter, comes to, each sentence cited."""
+        answer = engine.summarise(
+            request.document_id,
+            where=request.where,
+            about=request.about,
+            sentences=_allowed(request.sentences, max_k, "sentences"),
+            fold=request.fold,
+            principal=principal,
+        )
+        return JSONResponse(answer_json(answer))
+
+    @app.post("/v1/compare")
+    def compare(request: CompareRequest, principal: Principal | None = asker) -> Response:
+        """What two documents say otherwise, and what only one says, each line cited."""
+        answer = engine.compare(
+            request.first_id,
+            request.second_id,
+            request.question,
+            lines=_allowed(request.lines, max_k, "lines"),
+            principal=principal,
+        )
+        return JSONResponse(answer_json(answer))
 
 
-def _allowed(k: int, max_k: int) -> int:
-    if k > max_k:
-        raise InputError(f"k is at most {max_k} here, not {k}")
-    return k
-
-
-def _events(answer: Answer) -> Iterator[str]:
-    for sentence in answer.sentences:
-        yield _event("sentence", sentence_json(sentence))
-    yield _event("answer", answer_json(answer))
-
-
-def _event(name: str, value: object) -> str:
-    # JSON as it is made here has no line break, so that one line of data holds it all.
-    return f"event: {name}\ndata: {json.dumps(value, ensure_ascii=False)}\n\n"
+def _allowed(count: int, most: int, name: str = "k") -> int:
+    if count > most:
+        raise InputError(f"{name} is at most {most} here, not {count}")
+    return count
 
 
 def serve(engine: Engine, settings: DoorSettings) -> None:
-    """Listen until the process is interrupted. The encoder is loaded first.
+    """Listen until the process is interrupted. The encoder and the language model are loaded first.
 
     Raises:
         MissingExtra: FastAPI or uvicorn is not installed.
         EncoderNotFound: The encoder is not installed.
         EncoderMismatch: The index was made with another.
+        ModelRefused: The language model's file is damaged, or needs more memory than there is.
     """
     try:
         import uvicorn
@@ -154,6 +174,7 @@ def serve(engine: Engine, settings: DoorSettings) -> None:
         raise MissingExtra("the service needs uvicorn: pip install fastapi uvicorn") from error
     app = create_app(engine, settings)
     engine.encoder.encode(["ready"])
+    _ = engine.model
     trusting = trusted_headers(settings) is not None
     if settings.host not in LOCAL:
         risk = "whoever reaches it can say who he is" if trusting else "there is no access control"

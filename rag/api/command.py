@@ -33,11 +33,12 @@ RerankerOption = Annotated[
     str | None, typer.Option("--reranker", metavar="NAME", help="A cross-encoder's name or folder.")
 ]
 NoRerankOption = Annotated[bool, typer.Option("--no-rerank", help="Leave the reranker out.")]
-WhereOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--where", metavar="FIELD=VALUE", help="A condition (also != >= <= > <), or a filter in JSON."
-    ),
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="FILE", help="A language model that writes, as a GGUF file.")
+]
+PolicyOption = Annotated[
+    str | None,
+    typer.Option("--policy", metavar="P", help="What is not proven: drop it (the default), repair or flag."),
 ]
 TenantOption = Annotated[
     str, typer.Option("--tenant", metavar="T", help="The tenant whose documents they are.")
@@ -86,17 +87,20 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 def open_index(
-    settings: DoorSettings,
-    *,
-    create: bool = False,
-    reranker: Reranker | None = None,
-    new: Settings | None = None,
+    settings: DoorSettings, *, create: bool = False, no_rerank: bool = True, new: Settings | None = None
 ) -> Engine:
-    """The index that the settings name. One that is made is made as `new` says."""
+    """The index that the settings name, with their models. One that is made is made as `new` says."""
     from rag.pipeline import Engine
 
-    encoder = settings.encoder or None
-    return Engine(settings.index, encoder=encoder, reranker=reranker, settings=new, create=create)
+    return Engine(
+        settings.index,
+        encoder=settings.encoder or None,
+        reranker=None if no_rerank else named_reranker(settings),
+        model=settings.model or None,
+        policy=settings.policy,
+        settings=new,
+        create=create,
+    )
 
 
 def named_reranker(settings: DoorSettings) -> Reranker | None:

@@ -3,12 +3,13 @@
 # No `from __future__ import annotations` here: the tools' arguments are read from their annotations.
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from rag.api.schema import answer_json, search_json
 from rag.errors import MissingExtra
 from rag.pipeline import Engine
-from rag.types import Principal
+from rag.types import Answer, Principal
 
 if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
@@ -20,8 +21,9 @@ ABOUT = (
 
 
 def create_mcp(engine: Engine, max_k: int = 100, principal: Principal | None = None) -> "MCPServer":
-    """Make a server of two tools, `search` and `ask`, over an engine that stays the caller's to close.
+    """Make a server of tools over an engine that stays the caller's to close.
 
+    They are `search`, `ask`, `summarise` and `compare`.
     A call asks for at most `max_k` passages, on behalf of `principal`, whatever the assistant says.
 
     Raises:
@@ -59,12 +61,41 @@ def create_mcp(engine: Engine, max_k: int = 100, principal: Principal | None = N
         except RagError as error:
             raise ToolError(str(error)) from error
 
-    @server.tool()
-    def ask(question: str, k: int = 10, where: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Answer a question from the documents; each sentence cites the characters that prove it."""
+    def answered(answer: Callable[[], Answer]) -> dict[str, Any]:
         try:
-            return dict(answer_json(engine.ask(question, k=min(k, max_k), where=where, principal=principal)))
+            return dict(answer_json(answer()))
         except RagError as error:
             raise ToolError(str(error)) from error
+
+    @server.tool()
+    def ask(
+        question: str, k: int = 10, where: dict[str, Any] | None = None, steps: int = 1
+    ) -> dict[str, Any]:
+        """Answer a question from the documents; each sentence cites the characters that prove it.
+
+        More `steps`, up to 5, are for questions whose answer takes one passage to find another.
+        """
+        return answered(
+            lambda: engine.ask(question, k=min(k, max_k), where=where, principal=principal, steps=steps)
+        )
+
+    @server.tool()
+    def summarise(
+        document_id: str | None = None,
+        where: dict[str, Any] | None = None,
+        about: str = "",
+        sentences: int = 5,
+    ) -> dict[str, Any]:
+        """Summarise a document, by its id from a hit, or all inside a filter, in sentences that cite it."""
+        return answered(
+            lambda: engine.summarise(
+                document_id, where=where, about=about, sentences=min(sentences, max_k), principal=principal
+            )
+        )
+
+    @server.tool()
+    def compare(first_id: str, second_id: str, question: str = "") -> dict[str, Any]:
+        """Say what two documents, by their ids, say otherwise, and what only one of them says."""
+        return answered(lambda: engine.compare(first_id, second_id, question, principal=principal))
 
     return server

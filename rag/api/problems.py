@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,6 +36,33 @@ _STATUS: tuple[tuple[type[RagError], HTTPStatus], ...] = (
 )
 
 
+OPENAI = ("/v1/chat/completions", "/v1/models")
+"""Where errors have the shape that OpenAI's clients read."""
+
+
+class Refused(Exception):
+    """A request that the service refuses, by its status, a detail, and a code for OpenAI's clients."""
+
+    def __init__(self, status: int, detail: str, code: str = "") -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.code = status, detail, code
+
+
+def openai_error(found: Mapping[str, object]) -> dict[str, object]:
+    """A problem in the shape that OpenAI's clients read."""
+    status = int(str(found["status"]))
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    code = found.get("code") or None
+    return {"error": {"message": found["detail"], "type": kind, "param": None, "code": code}}
+
+
+def _shaped(path: str, found: dict[str, object]) -> tuple[dict[str, object], str]:
+    """A problem as who asked at `path` reads it, and its media type."""
+    if path.startswith(OPENAI):
+        return openai_error(found), "application/json"
+    return found, MEDIA_TYPE
+
+
 def problem(status: int, detail: str, kind: str = "about:blank") -> dict[str, object]:
     """The members of a problem. `kind` tells errors of one status apart."""
     return {"type": kind, "title": HTTPStatus(status).phrase, "status": int(status), "detail": detail}
@@ -59,24 +86,30 @@ def answer_with_problems(app: FastAPI) -> None:
     from fastapi.responses import JSONResponse
     from starlette.exceptions import HTTPException
 
-    def respond(body: dict[str, object], headers: Any = None) -> Response:
-        return JSONResponse(
-            body, status_code=int(str(body["status"])), headers=headers, media_type=MEDIA_TYPE
-        )
+    def respond(request: Request, found: dict[str, object], headers: Any = None) -> Response:
+        body, media_type = _shaped(request.url.path, found)
+        status = int(str(found["status"]))
+        return JSONResponse(body, status_code=status, headers=headers, media_type=media_type)
 
     async def on_error(request: Request, error: Exception) -> Response:
-        return respond(problem_of(error))
+        return respond(request, problem_of(error))
 
     async def on_http(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
-        return respond(problem(status, str(getattr(error, "detail", ""))), getattr(error, "headers", None))
+        found = problem(status, str(getattr(error, "detail", "")))
+        return respond(request, found, getattr(error, "headers", None))
+
+    async def on_refused(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)
+        return respond(request, problem(error.status, error.detail) | {"code": error.code})
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         faults = error.errors() if isinstance(error, RequestValidationError) else []
         details = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults]
-        return respond(problem(HTTPStatus.BAD_REQUEST, "; ".join(details), "urn:rag:InputError"))
+        return respond(request, problem(HTTPStatus.BAD_REQUEST, "; ".join(details), "urn:rag:InputError"))
 
     app.add_exception_handler(RagError, on_error)
+    app.add_exception_handler(Refused, on_refused)
     app.add_exception_handler(Exception, on_error)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
@@ -101,7 +134,7 @@ class BodyLimit:
             held.append(message)
             size += len(message.get("body", b""))
             if size > self._max_bytes:
-                await self._refuse(send)
+                await self._refuse(scope["path"], send)
                 return
             if message["type"] != "http.request" or not message.get("more_body"):
                 break
@@ -112,9 +145,10 @@ class BodyLimit:
 
         await self._app(scope, replay, send)
 
-    async def _refuse(self, send: Send) -> None:
-        body = json.dumps(problem(413, f"a request has at most {self._max_bytes:,} bytes")).encode()
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+    async def _refuse(self, path: str, send: Send) -> None:
+        found, media_type = _shaped(path, problem(413, f"a request has at most {self._max_bytes:,} bytes"))
+        body = json.dumps(found).encode()
+        headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode())]
         await send(
             {"type": "http.response.start", "status": 413, "headers": [*headers, (b"connection", b"close")]}
         )

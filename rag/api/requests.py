@@ -6,7 +6,11 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from rag.generation.summarise import Fold
+from rag.retrieval.iterative import MOST_STEPS
+
 LONGEST_QUERY = 10_000
+MOST_MESSAGES = 1_000
 
 
 class SearchRequest(BaseModel):
@@ -30,4 +34,75 @@ class QueryRequest(BaseModel):
     question: str = Field(min_length=1, max_length=LONGEST_QUERY)
     k: int = Field(default=10, ge=1)
     where: dict[str, Any] | None = None
+    steps: int = Field(default=1, ge=1, le=MOST_STEPS)
     stream: bool = False
+
+
+class SummariseRequest(BaseModel):
+    """The body of `POST /v1/summarise`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    document_id: str | None = Field(default=None, max_length=LONGEST_QUERY)
+    where: dict[str, Any] | None = None
+    about: str = Field(default="", max_length=LONGEST_QUERY)
+    sentences: int = Field(default=5, ge=1)
+    fold: Fold = "map_reduce"
+
+
+class CompareRequest(BaseModel):
+    """The body of `POST /v1/compare`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_id: str = Field(max_length=LONGEST_QUERY)
+    second_id: str = Field(max_length=LONGEST_QUERY)
+    question: str = Field(default="", max_length=LONGEST_QUERY)
+    lines: int = Field(default=40, ge=1)
+
+
+class TextPart(BaseModel):
+    """A part of a message's content."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ChatMessage(BaseModel):
+    """A message as OpenAI's clients send it."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart] | None = None
+
+    @property
+    def speaker(self) -> str:
+        """The role; OpenAI's `developer` is what others call `system`."""
+        return "system" if self.role == "developer" else self.role
+
+    @property
+    def text(self) -> str:
+        """What it says, its parts in one."""
+        if isinstance(self.content, str):
+            return self.content
+        return "\n".join(part.text for part in self.content or ())
+
+
+class StreamOptions(BaseModel):
+    """What a stream is to hold as well."""
+
+    include_usage: bool = False
+
+
+class CompletionRequest(BaseModel):
+    """The body of `POST /v1/chat/completions`; what OpenAI's clients send besides is passed over.
+
+    `k` and `where` are not OpenAI's; their clients send them as an `extra_body`.
+    """
+
+    messages: list[ChatMessage] = Field(min_length=1, max_length=MOST_MESSAGES)
+    model: str = Field(default="rag", max_length=200)
+    stream: bool = False
+    stream_options: StreamOptions | None = None
+    n: Literal[1] | None = None
+    k: int = Field(default=10, ge=1)
+    where: dict[str, Any] | None = None

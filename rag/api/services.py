@@ -8,15 +8,14 @@ import typer
 
 from rag.api.command import (
     EncoderOption,
-    GroupOption,
     IndexOption,
-    PrincipalOption,
+    ModelOption,
+    PolicyOption,
     RerankerOption,
-    TenantOption,
     command,
-    named_reranker,
     open_index,
 )
+from rag.api.reading import Reading, answering
 from rag.api.settings import read_settings
 
 services = typer.Typer(rich_markup_mode=None)
@@ -29,6 +28,8 @@ def serve(
     port: Annotated[int | None, typer.Option(help="The port to listen on (8080).")] = None,
     encoder: EncoderOption = None,
     reranker: RerankerOption = None,
+    model: ModelOption = None,
+    policy: PolicyOption = None,
 ) -> None:
     """Serve search and answers over HTTP to whoever can reach it.
 
@@ -37,10 +38,9 @@ def serve(
     """
     from rag.api.app import serve as serve_engine
 
-    settings = read_settings(
-        {"index": index, "host": host, "port": port, "encoder": encoder, "reranker": reranker}
-    )
-    with open_index(settings, reranker=named_reranker(settings)) as engine:
+    models = {"encoder": encoder, "reranker": reranker, "model": model, "policy": policy}
+    settings = read_settings({"index": index, "host": host, "port": port, **models})
+    with open_index(settings, no_rerank=False) as engine:
         serve_engine(engine, settings)
 
 
@@ -50,20 +50,10 @@ def serve(
     "rag mcp --index /home/me/.rag",
     "rag mcp --index /srv/kb --tenant acme --principal ann --group hr",
 )
-def mcp(
-    tenant: TenantOption = "",
-    principal: PrincipalOption = "",
-    groups: GroupOption = None,
-    index: IndexOption = None,
-    encoder: EncoderOption = None,
-    reranker: RerankerOption = None,
-) -> None:
+@answering
+def mcp(reading: Reading) -> None:
     """Serve an assistant, as MCP tools, over standard input and output. Who asks is fixed for as long."""
-    from rag.api.access import reader, warn_where_hidden
     from rag.api.mcp import create_mcp
 
-    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
-    with open_index(settings, reranker=named_reranker(settings)) as engine:
-        asker = reader(tenant, principal, groups)
-        warn_where_hidden(engine, asker)
-        create_mcp(engine, settings.max_k, asker).run("stdio")
+    reading.warn_where_hidden([])
+    create_mcp(reading.engine, reading.settings.max_k, reading.principal).run("stdio")

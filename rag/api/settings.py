@@ -7,8 +7,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.errors import InputError
+
+if TYPE_CHECKING:
+    from rag.generation.proving import Policy
 
 FILE = "rag.toml"
 
@@ -18,8 +22,10 @@ class DoorSettings:
     """How the command line and the service find an index and serve it.
 
     `encoder` and `reranker` are names or folders of models; an empty `encoder` is the default one,
-    an empty `reranker` none. `models` are folders of language models, with the system's separator of
-    paths between. `max_k` and `max_body_bytes` bound what one request to the service may ask for.
+    an empty `reranker` none. `model` is the GGUF file of a language model that writes, empty for none, and
+    `policy` what becomes of a sentence that is not proven: `drop`, `repair` or `flag`. `models` are folders
+    of language models, with the system's separator of paths between. `max_k` and `max_body_bytes`
+    bound what one request to the service may ask for.
 
     `principal_header`, `tenant_header` and `groups_header` name the headers in which a proxy that has
     seen to who asks tells the service so, groups with commas between; by default there are none, and
@@ -31,7 +37,9 @@ class DoorSettings:
     index: Path | str = Path(".rag")
     encoder: str = ""
     reranker: str = ""
+    model: str = ""
     models: str = ""
+    policy: Policy = "drop"
     host: str = "127.0.0.1"
     port: int = 8080
     max_k: int = 100
@@ -45,6 +53,8 @@ class DoorSettings:
             raise InputError(f"port is in 0..65535, not {self.port}")
         if self.max_k < 1 or self.max_body_bytes < 1:
             raise InputError("max_k and max_body_bytes are 1 or more")
+        if self.policy not in ("drop", "repair", "flag"):
+            raise InputError(f"policy is drop, repair or flag, not {self.policy!r}")
         if self.groups_header and not self.principal_header:
             raise InputError("groups_header needs principal_header: groups are somebody's")
 

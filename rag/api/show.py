@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from rag.types import AddReport, Answer, Document, Hit, Stats
+from rag.types import AddReport, Answer, Citation, Document, Hit, Sentence, Span, Stats
 
 if TYPE_CHECKING:
     from rag.eval.report import Evaluation
@@ -34,6 +34,11 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u
 def plain(text: str) -> str:
     """`text` on one line, without what a terminal would obey."""
     return _UNPRINTABLE.sub("", " ".join(text.split()))
+
+
+def _even(text: str) -> str:
+    """`text` with blanks for white space, and without what a terminal would obey."""
+    return _UNPRINTABLE.sub("", re.sub(r"\s+", " ", text))
 
 
 def near(source: str) -> str:
@@ -75,18 +80,57 @@ class Screen:
 
     def answer(self, answer: Answer) -> None:
         """Print an answer, then the proof of each mark in it."""
+        self.said(answer)
+        self.proof(answer)
+
+    def said(self, answer: Answer) -> None:
+        """Print the text of an answer."""
         for line in answer.text.splitlines():
             self.wrapped(plain(line), style="" if answer.citations else "yellow")
-        unproven = [sentence for sentence in answer.sentences if not sentence.supported]
-        for sentence in unproven:
-            self.wrapped(f"Not supported: {plain(sentence.text)}", style="yellow")
+
+    def sentence(self, sentence: Sentence) -> None:
+        """Print a sentence of an answer that is not whole yet, with its marks."""
+        marks = "".join(f" [{number}]" for number in sentence.citations)
+        self.wrapped(f"{plain(sentence.text)}{marks}", style="" if sentence.supported else "yellow")
+
+    def proof(self, answer: Answer) -> None:
+        """Print what proves an answer, what of it is not proven, and where its sources disagree."""
+        for sentence in answer.sentences:
+            if not sentence.supported:
+                faults = f" ({plain('; '.join(sentence.faults))})" if sentence.faults else ""
+                self.wrapped(f"Not supported: {plain(sentence.text)}{faults}", style="yellow")
+        for conflict in answer.conflicts:
+            sides = [
+                f"[{number}]{f' of {plain(date)}' if date else ''}"
+                for number, date in zip(conflict.citations, conflict.dates, strict=True)
+            ]
+            self.wrapped(f"They disagree on {plain(conflict.about)}: {', '.join(sides)}", style="yellow")
         for citation in answer.citations:
             place = _place(citation.title, citation.page, citation.section)
             self.line()
             self.line(
                 (f"[{citation.number}] ", "cyan"), (place, "bold"), (f"  ({near(citation.source)})", "dim")
             )
-            self.wrapped(f"“{plain(citation.quote)}”", indent="    ")
+            self._quote(citation)
+        if answer.citations:
+            searched = [plain(query) for query in answer.queries]
+            told = f"; searched for: {' | '.join(searched)}" if searched else ""
+            self.line()
+            self.wrapped(f"confidence {answer.confidence:.2f}{told}", style="dim")
+
+    def _quote(self, citation: Citation) -> None:
+        """Print a quote, what of it answers the question marked in it."""
+        marked = citation.highlight or Span(citation.start, citation.start)
+        parts = [
+            _even(citation.quote[: marked.start - citation.start]),
+            _even(citation.quote[marked.start - citation.start : marked.end - citation.start]),
+            _even(citation.quote[marked.end - citation.start :]),
+        ]
+        sign = "" if self._console.is_terminal or not parts[1] else "**"
+        text = Text.assemble("“", parts[0], (f"{sign}{parts[1]}{sign}", "bold underline"), parts[2], "”")
+        for line in text.wrap(self._console, self.width - 4):
+            line.rstrip()
+            self._console.print(Text.assemble("    ", line))
 
     def added(self, report: AddReport) -> None:
         """Print what became of the inputs: those that need a look by name, the others as counts."""

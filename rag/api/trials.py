@@ -13,18 +13,14 @@ import typer
 from rag.api.command import (
     FAILED_INPUTS,
     EncoderOption,
-    GroupOption,
-    IndexOption,
     JsonOption,
-    PrincipalOption,
     RerankerOption,
-    TenantOption,
     command,
     named_reranker,
-    open_index,
     print_json,
     screen,
 )
+from rag.api.reading import Reading, answering
 from rag.api.settings import read_settings
 from rag.errors import InputError
 
@@ -43,23 +39,19 @@ class BenchMode(StrEnum):
 
 
 @command(trials, "verify", "rag ask --json QUESTION > answer.json && rag verify answer.json --replay")
+@answering
 def verify(
+    reading: Reading,
     answer: Annotated[
         Path, typer.Argument(metavar="ANSWER.json", help="What `rag ask --json` printed; - reads it.")
     ],
     replay: Annotated[
         bool, typer.Option("--replay", help="Ask again too, at the same commit, and compare.")
     ] = False,
-    tenant: TenantOption = "",
-    principal: PrincipalOption = "",
-    groups: GroupOption = None,
-    index: IndexOption = None,
-    encoder: EncoderOption = None,
-    reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Prove a saved answer again: quotes, places, passages and its seal. Exit 0 only where all hold."""
-    from rag.api.access import operator, reader
+    from rag.api.access import operator
     from rag.api.saved import read_answer
     from rag.api.schema import verdict_json
     from rag.generation.proof import Verdict, differences
@@ -67,13 +59,12 @@ def verify(
     name = "standard input" if str(answer) == "-" else str(answer)
     data = sys.stdin.buffer.read() if str(answer) == "-" else answer.read_bytes()
     claimed, altered = read_answer(data.decode("utf-8-sig", "replace"), name)
-    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
-    with open_index(settings, reranker=named_reranker(settings) if replay else None) as engine:
-        verdicts = [Verdict("form", altered), *engine.verify(claimed, principal=operator(tenant))]
-        if replay:
-            again = engine.replay(claimed, principal=reader(tenant, principal, groups))
-            wrong = ", ".join(differences(claimed, again))
-            verdicts.append(Verdict("replay", f"asked again, it has another {wrong}" if wrong else ""))
+    owner = operator(reading.principal.tenant if reading.principal else "")
+    verdicts = [Verdict("form", altered), *reading.engine.verify(claimed, principal=owner)]
+    if replay:
+        again = reading.engine.replay(claimed, principal=reading.principal)
+        wrong = ", ".join(differences(claimed, again))
+        verdicts.append(Verdict("replay", f"asked again, it has another {wrong}" if wrong else ""))
     proven = all(verdict.proven for verdict in verdicts)
     if as_json:
         print_json({"proven": proven, "verdicts": [verdict_json(verdict) for verdict in verdicts]})
@@ -87,7 +78,9 @@ def verify(
 
 
 @command(trials, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
+@answering
 def evaluate(
+    reading: Reading,
     questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
     metrics: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
@@ -98,28 +91,20 @@ def evaluate(
         typer.Option(metavar="FILE", help="The summary.json of another run, to compare means with."),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many passages to search for.")] = 10,
-    tenant: TenantOption = "",
-    principal: PrincipalOption = "",
-    groups: GroupOption = None,
-    index: IndexOption = None,
-    encoder: EncoderOption = None,
-    reranker: RerankerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a question set and measure the answers. Means come with 95 % intervals."""
-    from rag.api.access import SeenBy, reader, warn_where_hidden
+    from rag.api.access import SeenBy
     from rag.api.schema import evaluation_json, read_means
     from rag.api.show import progress_bar
     from rag.eval.experiment import evaluate as run_evaluation
 
-    settings = read_settings({"index": index, "encoder": encoder, "reranker": reranker})
     means = read_means(baseline) if baseline else {}
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
-    with open_index(settings, reranker=named_reranker(settings)) as engine, progress_bar() as progress:
+    with progress_bar() as progress:
         report = functools.partial(progress, "questions") if progress else None
-        asker = reader(tenant, principal, groups)
-        warn_where_hidden(engine, asker)
-        kb = SeenBy(engine, asker)
+        reading.warn_where_hidden([])
+        kb = SeenBy(reading.engine, reading.principal)
         found = run_evaluation(kb, questions, metrics=names, out=out, k=k, progress=report)
     if as_json:
         print_json(evaluation_json(found, means))

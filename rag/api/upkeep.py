@@ -248,7 +248,7 @@ def restore(
     as_json: JsonOption = False,
 ) -> None:
     """Make an index of a backup. All of it is checked before anything is written."""
-    from rag.pipeline import restore as restored
+    from rag.library import restore as restored
 
     commit = restored(source, target)
     if as_json:

@@ -82,8 +82,11 @@ def condensed(analyze: Analyze) -> Condense:
     return condense
 
 
-def condensed_by(model: LanguageModel, otherwise: Condense) -> Condense:
-    """Condense by a language model; by `otherwise` where it writes nothing, or more than a question."""
+def condensed_by(model: LanguageModel, otherwise: Condense, *, partition: str = "") -> Condense:
+    """Condense by a language model; by `otherwise` where it writes nothing, or more than a question.
+
+    `partition` is the tenant within which states of prompts are kept.
+    """
 
     def condense(messages: Sequence[Message]) -> str:
         if len(messages) < 2:
@@ -94,7 +97,9 @@ def condensed_by(model: LanguageModel, otherwise: Condense) -> Condense:
             if each.role != "system"
         )
         prompt = Prompt(_SYSTEM, "", talk)
-        written = "".join(model.generate(prompt, Sampling(max_tokens=96, stop=("\n",)))).strip()
+        written = "".join(
+            model.generate(prompt, Sampling(max_tokens=96, stop=("\n",)), partition=partition)
+        ).strip()
         return written if 0 < len(written) <= 2 * LONGEST_TURN else otherwise(messages)
 
     return condense

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from rag.generation.candidates import Candidate, find_candidates
 from rag.generation.passages import only_cited, quotation
 from rag.protocols import Encoder, Generator
-from rag.types import Answer, Citation, Conflict, Hit, Sentence, Span
+from rag.types import Answer, Citation, Claim, Conflict, Hit, Sentence, Span, Support
 
 MODEL = "comparison"
 NOTHING = "There is nothing to compare."
@@ -34,6 +34,7 @@ MOST_COMPARED = 1_000
 """How many sentences of each document are compared, from its start."""
 MOST_ABOUT = 60  # characters that say what a conflict is about
 
+_QUOTED = re.compile(r"(?:: |” and )“(.*?)”(?= and “|\s*\Z)", re.DOTALL)
 _WORD = re.compile(r"\w+(?:[.,:/-]\w+)*|[^\w\s]")
 _FIGURE = re.compile(
     r"\d|^(january|february|march|april|may|june|july|august|september|october|november|december"
@@ -92,6 +93,18 @@ def comparing(encoder: Encoder, first_id: str, *, most_lines: int = 40) -> Gener
         return _told(question, lines, ordered)
 
     return generate
+
+
+def quotes_hold(claims: Sequence[Claim]) -> list[Support]:
+    """Judge lines of a comparison, which say nothing but quotes: each must stand in what it cites."""
+    found = []
+    for claim in claims:
+        held = [" ".join(passage.split()) for passage in claim.evidence]
+        quotes = _QUOTED.findall(claim.text)
+        missing = [quote for quote in quotes if not any(quote in passage for passage in held)]
+        faults = tuple(f"“{quote}” does not stand there" for quote in missing)
+        found.append(Support(0.0 if faults or not quotes else 1.0, faults))
+    return found
 
 
 def _statements(hits: Sequence[Hit], titles: set[str]) -> list[Candidate]:

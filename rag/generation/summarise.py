@@ -27,6 +27,8 @@ WHOLE = "What are the main points of the passages?"
 NOTHING = "There is nothing to summarise."
 PART_CHARACTERS = 12_000
 """How much text a generator is given at a time, where nothing is known of what it takes."""
+PART_CHARACTERS_A_TOKEN = 1.5
+"""How much text a part has for each token that a model takes: half of them, of three characters."""
 MOST_PASSAGES = 1_000
 """How many passages one summary is made of at most; of more, those spread evenly over them."""
 MOST_WEIGHED = 1_000

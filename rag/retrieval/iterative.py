@@ -106,12 +106,17 @@ def bridge(analyze: Analyze) -> Follow:
     return follow
 
 
-def bridge_by(model: LanguageModel, otherwise: Follow) -> Follow:
-    """Follow what a language model asks for next, and `otherwise` where it writes nothing of use."""
+def bridge_by(model: LanguageModel, otherwise: Follow, *, partition: str = "") -> Follow:
+    """Follow what a language model asks for next, and `otherwise` where it writes nothing of use.
+
+    `partition` is the tenant within which states of prompts are kept.
+    """
 
     def follow(question: str, hit: Hit) -> str:
         prompt = Prompt(_SYSTEM, f"{hit.title}\n{hit.chunk.text}", (Message("user", question),))
-        written = "".join(model.generate(prompt, Sampling(max_tokens=48, stop=("\n",)))).strip()
+        written = "".join(
+            model.generate(prompt, Sampling(max_tokens=48, stop=("\n",)), partition=partition)
+        ).strip()
         if written.upper().startswith("NONE"):
             return ""
         return written if 0 < len(written) <= LONGEST_QUERY else otherwise(question, hit)

@@ -22,6 +22,9 @@ COMMANDS = [
     "add",
     "search",
     "ask",
+    "chat",
+    "summarise",
+    "compare",
     "eval",
     "list",
     "delete",
@@ -148,6 +151,61 @@ def test_ask_for_people_numbers_its_proof(index: Path) -> None:
     assert "“Her engines burn methanol.”" in text
 
 
+def test_a_streamed_answer_is_the_answer(index: Path) -> None:
+    question = "Do her engines burn methanol?"
+    whole = rag("ask", question, "--index", index).stdout
+    told = rag("ask", question, "--index", index, "--stream").stdout
+    assert " ".join(told.split()) == " ".join(whole.split())
+    assert "confidence 0." in told or "confidence 1.0" in told
+
+
+def test_a_chat_goes_on_from_line_to_line(index: Path) -> None:
+    lines = "How many weeks of leave has the parent who gives birth?\nAnd the other parent?\n"
+    done = process("chat", "--index", index, stdin=lines)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "26 weeks" in done.stdout
+    assert "The other parent has ten weeks. [" in done.stdout
+    answers = [
+        json.loads(line)
+        for line in process("chat", "--json", "--index", index, stdin=lines).stdout.splitlines()
+    ]
+    assert [answer["question"] for answer in answers] == lines.splitlines()
+    assert answers[0]["queries"] == [lines.splitlines()[0]]
+    assert "leave" in answers[1]["queries"][0]
+    afresh = process("chat", "--json", "--index", index, stdin=lines.replace("\nAnd", "\n\nAnd")).stdout
+    assert json.loads(afresh.splitlines()[1])["queries"] == ["And the other parent?"]
+
+
+def test_a_document_is_summarised_by_its_file(index: Path, docs: Path) -> None:
+    answer = as_json("summarise", docs / "leave.md", "--sentences", "2", "--index", index)
+    assert len(answer["sentences"]) == 2
+    assert {Path(citation["source"]).name for citation in answer["citations"]} == {"leave.md"}
+    assert "[2]" in rag("summarise", docs / "leave.md", "--index", index).stdout
+    everything = as_json("summarise", "--where", "team=fleet", "--index", index)
+    assert {Path(citation["source"]).name for citation in everything["citations"]} == {"boats.txt"}
+
+
+def test_what_differs_is_marked_in_the_quotes(own_index: Path, docs: Path, tmp_path: Path) -> None:
+    newer = tmp_path / "leave-new.md"
+    newer.write_text((docs / "leave.md").read_text().replace("25 days", "28 days"))
+    as_json("add", newer, "--index", own_index)
+    words = ("compare", docs / "leave.md", newer, "--index", own_index)
+    answer = as_json(*words)
+    assert answer["sentences"][0]["text"].startswith("Changed: “Every member of staff has 25 days")
+    assert answer["conflicts"][0]["citations"] == [1, 2]
+    told = " ".join(rag(*words).stdout.split())
+    assert "has **25** days of annual leave" in told
+    assert "has **28** days of annual leave" in told
+    assert "They disagree on Annual leave: [1], [2]" in told
+
+
+def test_a_policy_is_written_down(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAG_POLICY", "flag")
+    question = "Do her engines burn methanol?"
+    assert as_json("ask", question, "--index", index)["request"]["policy"] == "flag"
+    assert as_json("ask", question, "--policy", "repair", "--index", index)["request"]["policy"] == "repair"
+
+
 def test_no_answer_is_no_error(index: Path) -> None:
     answer = as_json("ask", "Who painted the Mona Lisa?", "--index", index)
     assert (answer["abstained"], answer["citations"]) == (True, [])
@@ -244,6 +302,12 @@ def test_doctor_finds_a_whole_index_whole_and_a_damaged_one_damaged(own_index: P
         (("verify", "nowhere.json"), "FileNotFoundError"),
         (("eval", "nowhere.jsonl"), "QuestionFileError"),
         (("search", "x", "--encoder", "./nowhere"), "EncoderNotFound"),
+        (("ask", "x", "--steps", "9"), "InputError"),
+        (("ask", "x", "--policy", "hope"), "InputError"),
+        (("ask", "x", "--policy", ""), "InputError"),
+        (("summarise", "nowhere.md"), "DocumentNotFound"),
+        (("summarise", "--sentences", "0"), "InputError"),
+        (("compare", "nowhere.md", "elsewhere.md"), "DocumentNotFound"),
     ],
 )
 def test_what_cannot_work_is_one_line_and_exit_2(index: Path, words: tuple[str, ...], kind: str) -> None:

@@ -17,7 +17,8 @@ def call(server: object, tool: str, arguments: dict[str, object]) -> Any:
 
     async def run() -> Any:
         async with mcp.Client(server) as client:
-            assert {each.name for each in (await client.list_tools()).tools} == {"search", "ask"}
+            tools = {each.name for each in (await client.list_tools()).tools}
+            assert tools == {"search", "ask", "summarise", "compare"}
             return await client.call_tool(tool, arguments)
 
     return asyncio.run(run())
@@ -30,6 +31,13 @@ def test_the_tools_are_the_engines(engine: Engine) -> None:
     assert [Path(hit["source"]).name for hit in found["hits"]] == ["boats.txt"]
     answer = call(server, "ask", {"question": "Do her engines burn methanol?"}).structured_content
     assert answer["citations"][0]["quote"] == "Her engines burn methanol."
+    boats, leave = (each.id for each in engine.documents())
+    summary = call(server, "summarise", {"document_id": leave}).structured_content
+    assert {each["document_id"] for each in summary["citations"]} == {leave}
+    assert len(summary["sentences"]) == 1, "as many as passages are allowed"
+    both = call(server, "compare", {"first_id": boats, "second_id": leave}).structured_content
+    assert {each["document_id"] for each in both["citations"]} == {boats, leave}
+    assert "no document" in call(server, "compare", {"first_id": boats, "second_id": "x"}).content[0].text
 
 
 def test_wrong_arguments_are_told_to_the_assistant(engine: Engine) -> None:

@@ -1,0 +1,163 @@
+"""Answers as they are written, over a real socket: what comes when, and what stops when one goes away."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from fakes import HashingEncoder, document
+
+from rag.api.app import create_app
+from rag.pipeline import Engine
+from rag.protocols import Encoder
+from rag.types import Answer, Citation, Hit, Sentence
+
+
+@pytest.fixture(scope="session")
+def encoder() -> Encoder:
+    return HashingEncoder()
+
+
+class Slow:
+    """Quotes a sentence a hit, each when it is let; counts what it wrote."""
+
+    def __init__(self) -> None:
+        self.let = threading.Semaphore(0)
+        self.written = 0
+        self.stopped = threading.Event()
+
+    def __call__(self, question: str, hits: Sequence[Hit]) -> Answer:
+        return list(self.stream(question, hits))[-1]
+
+    def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
+        answer = Answer(question, "", (), (), tuple(hits), False, 0.5, "slow")
+        try:
+            for number, hit in enumerate(hits, start=1):
+                assert self.let.acquire(timeout=20)
+                self.written += 1
+                quote, start = hit.chunk.text, hit.chunk.start
+                citation = Citation(
+                    number, hit.chunk.document_id, "", "", None, "", start, start + len(quote), quote
+                )
+                answer = replace(
+                    answer,
+                    text=f"{answer.text} {quote} [{number}]".strip(),
+                    sentences=(*answer.sentences, Sentence(quote, (number,), True, 1.0)),
+                    citations=(*answer.citations, citation),
+                )
+                yield answer
+        finally:
+            self.stopped.set()
+
+
+@pytest.fixture
+def slow() -> Slow:
+    return Slow()
+
+
+@pytest.fixture
+def url(slow: Slow, tmp_path: Path, encoder: Encoder) -> Iterator[str]:
+    with Engine(tmp_path / "kb", encoder=encoder, generator=slow) as engine:
+        engine.add([document(f"The word of day {at} is tide.", f"{at}.txt") for at in range(4)])
+        with listening(engine) as url:
+            yield url
+
+
+@contextmanager
+def listening(engine: Engine) -> Iterator[str]:
+    """The service over a real socket."""
+    server = uvicorn.Server(
+        uvicorn.Config(create_app(engine), port=0, log_level="error", timeout_graceful_shutdown=1)
+    )
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+        assert not thread.is_alive()
+
+
+ASK = {"question": "What is the word?", "stream": True}
+CHAT = {"model": "rag", "messages": [{"role": "user", "content": "What is the word?"}]}
+
+
+def data_of(lines: Iterator[str]) -> Iterator[Any]:
+    for line in lines:
+        if line.startswith("data: ") and line != "data: [DONE]":
+            yield json.loads(line.removeprefix("data: "))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/query", ASK), ("/v1/chat/completions", CHAT | {"stream": True})]
+)
+def test_a_sentence_comes_before_the_next_is_written(
+    url: str, slow: Slow, path: str, body: dict[str, Any]
+) -> None:
+    slow.let.release()
+    with httpx2.stream("POST", url + path, json=body, timeout=20) as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = data_of(response.iter_lines())
+        first = next(events)
+        if "choices" in first:
+            assert first["choices"][0]["delta"] == {"role": "assistant", "content": ""}
+            first = {"text": next(events)["choices"][0]["delta"]["content"]}
+        assert "is tide." in first["text"]
+        assert slow.written == 1
+        for _ in range(3):
+            slow.let.release()
+        rest = list(events)
+    last = rest[-1]
+    assert len(last["citations"]) == 4
+    assert slow.stopped.is_set()
+
+
+@pytest.mark.parametrize(
+    ("path", "body"), [("/v1/query", ASK), ("/v1/chat/completions", CHAT | {"stream": True})]
+)
+def test_who_goes_away_stops_the_writer(url: str, slow: Slow, path: str, body: dict[str, Any]) -> None:
+    slow.let.release()
+    with httpx2.stream("POST", url + path, json=body, timeout=20) as response:
+        next(data_of(response.iter_lines()))
+    slow.let.release()  # the sentence that is being written is the last
+    assert slow.stopped.wait(timeout=20)
+    assert slow.written <= 2
+    assert httpx2.get(url + "/readyz", timeout=20).status_code == 200
+
+
+def test_what_fails_midway_is_an_event(tmp_path: Path, encoder: Encoder) -> None:
+    class Breaking(Slow):
+        def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
+            self.let.release()
+            for answer in super().stream(question, hits):
+                yield answer
+                raise RuntimeError("secret of the server")
+
+    with Engine(tmp_path / "kb", encoder=encoder, generator=Breaking()) as engine:
+        engine.add([document(f"The word of day {at} is tide.", f"{at}.txt") for at in range(4)])
+        with listening(engine) as url:
+            told = httpx2.post(url + "/v1/query", json=ASK, timeout=20).text
+            assert told.count("event: sentence") == 1
+            assert "event: error" in told
+            assert '"status": 500' in told
+            chat = httpx2.post(url + "/v1/chat/completions", json=CHAT | {"stream": True}, timeout=20).text
+            assert '"type": "server_error"' in chat
+            assert "secret" not in told + chat
+
+
+def test_what_cannot_be_asked_is_an_error_and_no_stream(url: str) -> None:
+    response = httpx2.post(url + "/v1/query", json=ASK | {"where": {"$near": 1}}, timeout=20)
+    assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
