@@ -1,7 +1,8 @@
-"""Write `rag/index/minilm.onnx`: the computation of all-MiniLM-L6-v2, without its weights.
+"""Write the computation of all-MiniLM-L6-v2 without its weights: one graph that pools, one that does not.
 
-Its initializers are absent on purpose. Their names are those of the tensors in `model.safetensors`,
-and `rag.index.encoder_runtime.fill` adds them when an encoder is first used, so one small file serves
+`rag/index/minilm.onnx` gives a text's mean vector, `rag/generation/minilm_tokens.onnx` the vector of each
+token. Their initializers are absent on purpose. Their names are those of the tensors in
+`model.safetensors`, and `rag.transformer.fill` adds them when a model is first used, so one file serves
 every set of weights of this shape, under OpenVINO and ONNX Runtime alike.
 
     pip install onnx && python scripts/export_encoder.py
@@ -15,7 +16,7 @@ import onnx
 from onnx import TensorProto, helper
 
 LAYERS, HEADS, HIDDEN = 6, 12, 384
-TARGET = Path(__file__).parents[1] / "rag" / "index" / "minilm.onnx"
+ROOM = Path(__file__).parents[1] / "rag"
 
 
 class Graph:
@@ -85,8 +86,8 @@ def layer(g: Graph, x: str, bias: str, name: str) -> str:
     return g.norm(g.op("Add", g.linear(wide, f"{name}.output.dense"), x), f"{name}.output.LayerNorm")
 
 
-def build() -> onnx.ModelProto:
-    """Build ids and mask, int64 (n, tokens), to the mean of the tokens' vectors, float32 (n, 384)."""
+def build(*, pooled: bool) -> onnx.ModelProto:
+    """Build ids and mask, int64 (n, tokens), to a vector a token, float32 (n, tokens, 384), or their mean."""
     g = Graph()
     mask = g.op("Cast", "attention_mask", to=TensorProto.FLOAT)
     hidden_tokens = g.op("Mul", g.op("Sub", g.number(1.0), mask), g.number(-1e9))
@@ -94,18 +95,22 @@ def build() -> onnx.ModelProto:
     x = embeddings(g)
     for number in range(LAYERS):
         x = layer(g, x, bias, f"encoder.layer.{number}")
-    column = g.op("Unsqueeze", mask, g.ints(2))
-    total = g.op("ReduceSum", g.op("Mul", x, column), g.ints(1), keepdims=0)
-    count = g.op("ReduceSum", column, g.ints(1), keepdims=0)
-    g.nodes.append(helper.make_node("Div", [total, count], ["mean"], name="mean"))
+    shape, name = ["n", "tokens", HIDDEN], x
+    if pooled:
+        column = g.op("Unsqueeze", mask, g.ints(2))
+        total = g.op("ReduceSum", g.op("Mul", x, column), g.ints(1), keepdims=0)
+        count = g.op("ReduceSum", column, g.ints(1), keepdims=0)
+        g.nodes.append(helper.make_node("Div", [total, count], ["mean"], name="mean"))
+        shape, name = ["n", HIDDEN], "mean"
     inputs = [
         helper.make_tensor_value_info(name, TensorProto.INT64, ["n", "tokens"])
         for name in ("input_ids", "attention_mask")
     ]
-    output = helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["n", HIDDEN])
+    output = helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
     graph = helper.make_graph(g.nodes, "minilm", inputs, [output], g.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
 
 
 if __name__ == "__main__":
-    TARGET.write_bytes(build().SerializeToString(deterministic=True))
+    for pooled, target in ((True, "index/minilm.onnx"), (False, "generation/minilm_tokens.onnx")):
+        (ROOM / target).write_bytes(build(pooled=pooled).SerializeToString(deterministic=True))

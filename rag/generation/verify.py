@@ -14,17 +14,23 @@ Platt, Probabilistic Outputs for Support Vector Machines, 1999.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from rag.errors import EncoderNotFound
+from rag.generation.entailment import WEIGHTS as FILE
+from rag.generation.entailment import Entailment
 from rag.generation.facts import Checked, check_facts
+from rag.generation.windows import sentences_of, windows
 from rag.generation.wording import content_list
 from rag.protocols import Verifier
-from rag.sentences import sentence_spans
 from rag.types import Claim, Support
 
 Analyze: TypeAlias = Callable[[str], list[str]]
@@ -44,8 +50,13 @@ WORDS = (
     "personal",
     "length",
 )
+READ = ("best_window", "gathered")
+"""The judge's logits of the window that it believes most, and of the sentences that together say most."""
+
 WORD_WEIGHTS = np.array([-0.182, 2.702, 0.383, -1.408, -0.269, -3.645, -1.547, -0.109])
 WORD_BIAS = -1.248
+WEIGHTS = np.zeros(len(WORDS) + len(READ))
+BIAS = 0.0
 
 GRAVE = 0.2
 """The most that a claim with a grave fault, such as a missing number, is given."""
@@ -61,18 +72,36 @@ def default_verifier(analyze: Analyze, find_model: Callable[[], Path] | None = N
         find_model: Says in which folder the bundled encoder lies, or raises `EncoderNotFound`; None
             does without.
     """
-
-    def verify(claims: Sequence[Claim]) -> list[Support]:
-        return [_by_words(claim, analyze) for claim in claims]
-
-    return verify
+    return _Shipped(analyze, find_model)
 
 
-def _by_words(claim: Claim, analyze: Analyze) -> Support:
-    checked = check_facts(claim.text, claim.evidence, known=(claim.question,))
-    measured = word_features(claim, checked, analyze)
-    probability = float(1 / (1 + np.exp(-(measured @ WORD_WEIGHTS + WORD_BIAS))))
-    return _support(probability, checked)
+class _Shipped:
+    """A `Verifier` that looks for its model when it is first needed."""
+
+    def __init__(self, analyze: Analyze, find_model: Callable[[], Path] | None) -> None:
+        self._analyze = analyze
+        self._find_model = find_model
+        self._loading = threading.Lock()
+
+    def __call__(self, claims: Sequence[Claim]) -> list[Support]:
+        if not claims:
+            return []
+        checked = [check_facts(each.text, each.evidence, known=(each.question,)) for each in claims]
+        with self._loading:
+            judge = self._judge
+        measured = features(claims, checked, self._analyze, judge)
+        weights, bias = (WORD_WEIGHTS, WORD_BIAS) if judge is None else (WEIGHTS, BIAS)
+        probabilities = 1 / (1 + np.exp(-(measured @ weights + bias)))
+        return [_support(float(p), facts) for p, facts in zip(probabilities, checked, strict=True)]
+
+    @cached_property
+    def _judge(self) -> Judge | None:
+        if self._find_model is None or not files("rag.generation").joinpath(FILE).is_file():
+            return None
+        try:
+            return Entailment(self._find_model())
+        except EncoderNotFound:
+            return None
 
 
 def _support(probability: float, checked: Checked) -> Support:
@@ -82,9 +111,20 @@ def _support(probability: float, checked: Checked) -> Support:
     return Support(probability, () if probability >= THRESHOLD else checked.faults)
 
 
-def sentences_of(evidence: Sequence[str]) -> list[str]:
-    """The sentences of all passages, in order."""
-    return [text[span.start : span.end] for text in evidence for span in sentence_spans(text)]
+def features(
+    claims: Sequence[Claim], checked: Sequence[Checked], analyze: Analyze, judge: Judge | None
+) -> npt.NDArray[np.float64]:
+    """What speaks for each claim, in the order of `WORDS` and, with a judge, `READ`: float64 (n, 8 or 10)."""
+    rows = [word_features(claim, facts, analyze) for claim, facts in zip(claims, checked, strict=True)]
+    measured = np.array(rows).reshape(len(claims), len(WORDS))
+    if judge is None:
+        return measured
+    shown = [windows(claim, analyze) for claim in claims]
+    pairs = [(text, claim.text) for claim, texts in zip(claims, shown, strict=True) for text in texts]
+    logits = np.asarray(judge(pairs), np.float64)
+    ends = np.cumsum([len(texts) for texts in shown])
+    read = [[part.max(), part[-1]] for part in np.split(logits, ends[:-1])]
+    return np.hstack([measured, np.array(read).reshape(len(claims), len(READ))])
 
 
 def word_features(claim: Claim, checked: Checked, analyze: Analyze) -> npt.NDArray[np.float64]:

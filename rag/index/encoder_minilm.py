@@ -10,6 +10,7 @@ import re
 import threading
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from importlib.resources import files
 from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
@@ -18,8 +19,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
+from rag import transformer
 from rag.errors import EncoderNotFound, MissingExtra
-from rag.index import encoder_runtime
 from rag.index.encoder_folder import fingerprint, is_minilm, max_tokens
 from rag.types import Fingerprint, Vectors
 
@@ -112,16 +113,17 @@ class MiniLMEncoder:
             return tokenizer
 
     @property
-    def _run(self) -> encoder_runtime.Run:
+    def _run(self) -> transformer.Run:
         with self._loading:
             return self._loaded
 
     @cached_property
-    def _loaded(self) -> encoder_runtime.Run:
-        model = encoder_runtime.fill(self._folder / "model.safetensors")
+    def _loaded(self) -> transformer.Run:
+        graph = files("rag.index").joinpath("minilm.onnx").read_bytes()
+        model = transformer.fill(graph, self._folder / "model.safetensors")
         if self._runtime == "onnxruntime":
-            return encoder_runtime.onnxruntime(model, threads=self._threads)
-        return encoder_runtime.openvino(model, threads=self._threads, precision=self._precision)
+            return transformer.onnxruntime(model, threads=self._threads)
+        return transformer.openvino(model, threads=self._threads, precision=self._precision)
 
 
 def _installed_runtime() -> Runtime:
@@ -142,7 +144,7 @@ def _batches(lengths: Sequence[int]) -> Iterator[npt.NDArray[np.intp]]:
         start += size
 
 
-def _padded(ids: Sequence[Sequence[int]]) -> tuple[encoder_runtime.Ids, encoder_runtime.Ids]:
+def _padded(ids: Sequence[Sequence[int]]) -> tuple[transformer.Ids, transformer.Ids]:
     lengths = np.array([len(one) for one in ids])
     mask = np.arange(lengths.max()) < lengths[:, None]
     padded = np.zeros(mask.shape, dtype=np.int64)

@@ -123,8 +123,10 @@ def test_the_same_text_gives_the_same_bits_also_from_other_threads(minilm: MiniL
 
 def test_threads_that_find_it_unloaded_load_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
     loads = []
-    fill = encoder_minilm.encoder_runtime.fill
-    monkeypatch.setattr(encoder_minilm.encoder_runtime, "fill", lambda path: loads.append(path) or fill(path))
+    fill = encoder_minilm.transformer.fill
+    monkeypatch.setattr(
+        encoder_minilm.transformer, "fill", lambda graph, path: loads.append(path) or fill(graph, path)
+    )
     fresh = MiniLMEncoder(bundled_folder())
     with ThreadPoolExecutor(4) as pool:
         vectors = list(pool.map(lambda _: fresh.encode(["a"]).tobytes(), range(4)))

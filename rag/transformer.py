@@ -1,6 +1,6 @@
-"""A transformer without torch: the shipped graph, filled with a model's weights, run on the CPU.
+"""A transformer without torch: a shipped graph, filled with a model's weights, run on the CPU.
 
-`minilm.onnx` holds the computation (`scripts/export_encoder.py` wrote it); the weights stay in the
+The graph holds the computation (`scripts/export_encoder.py` wrote it); the weights stay in the
 model's own `model.safetensors`. Protocol buffers are merged by putting one behind the other, so the
 weights are appended as initializers, and both runtimes read the result from memory: nothing is
 written, and the package `onnx` is not needed.
@@ -13,9 +13,8 @@ import os
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,14 +25,16 @@ from rag.types import Vectors
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 Run: TypeAlias = Callable[[Ids, Ids], Vectors]
-"""From token ids and attention mask, int64 (n, tokens), to mean-pooled vectors, float32 (n, dim)."""
+"""From token ids and attention mask, int64 (n, tokens), to what the graph makes of them, float32 (n, ...)."""
 
 _FLOAT = 1  # TensorProto.DataType.FLOAT
 _importing = threading.Lock()
 
 
-def fill(weights: Path) -> bytes:
-    """Return the shipped graph as ONNX with the weights of `weights`, a safetensors file.
+def fill(graph: bytes, weights: Path, changes: Mapping[str, Vectors] | None = None) -> bytes:
+    """Return `graph` as ONNX with the weights of `weights`, a safetensors file.
+
+    `changes`, by the name of a weight and float32 of its shape, are added to the weights.
 
     Raises:
         ValueError: The file is not safetensors, or its weights are not float32.
@@ -50,8 +51,10 @@ def fill(weights: Path) -> bytes:
         start, end = (8 + size + offset for offset in tensor["data_offsets"])
         dims = b"".join(_varint_field(1, dim) for dim in tensor["shape"])
         head = dims + _varint_field(2, _FLOAT) + _bytes_field(8, name.encode())
-        initializers.append(_bytes_field(5, head, _bytes_field(9, data[start:end])))
-    graph = files("rag.index").joinpath("minilm.onnx").read_bytes()
+        values = data[start:end]
+        if changes and name in changes:
+            values = (np.frombuffer(values, "<f4") + changes[name].ravel()).astype("<f4").tobytes()
+        initializers.append(_bytes_field(5, head, _bytes_field(9, values)))
     return graph + _bytes_field(7, *initializers)
 
 
