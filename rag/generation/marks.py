@@ -21,7 +21,8 @@ _RESEMBLING = re.compile(
 _UNFINISHED = re.compile(rf"\s*[{_OPEN}][\d\s,]*\Z")
 _BRACKETS = re.compile(rf"[{_OPEN}{_CLOSE}]")
 _NUMBER = re.compile(r"[0-9]+")
-_OWN_LINE = re.compile(r"\||.* \| |(?:[-*+•]|\d{1,3}[.)])\s")
+_ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])\s+")
+_OWN_LINE = re.compile(rf"\||.* \| |{_ITEM.pattern}")
 
 
 def flat(text: str) -> str:
@@ -81,10 +82,16 @@ def composed(sentences: Sequence[Sentence]) -> str:
 
 
 def says(text: str, sentences: Sequence[Sentence]) -> bool:
-    """Whether a text is the sentences in their order, behind each the marks of what it cites, and no more."""
+    """Whether a text is the sentences in their order, behind each the marks of what it cites, and no more.
+
+    The sign of a list's item may stand before a sentence.
+    """
     rest = flat(text)
     for sentence in sentences:
         body = flat(sentence.text)
+        item = _ITEM.match(rest)
+        if item and not rest.startswith(body):
+            rest = rest[item.end() :]
         if not rest.startswith(body):
             return False
         rest = rest[len(body) :].lstrip()

@@ -115,3 +115,9 @@ def test_a_mark_behind_a_sentence_that_does_not_cite_it_is_not_what_the_sentence
     assert says("It is lit. [1]", [sentence])
     assert not says("It is lit. [2]", [sentence])
     assert not says("It is lit.", [sentence])
+
+
+def test_the_signs_of_a_list_are_no_more_than_its_sentences():
+    sentences = [Sentence("It is lit.", (1,), True, 1.0), Sentence("- It is dry.", (2,), True, 1.0)]
+    assert says("- It is lit. [1]\n- It is dry. [2]", sentences)
+    assert not says("- See it is lit. [1]\n- It is dry. [2]", sentences)
