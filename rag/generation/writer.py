@@ -16,6 +16,7 @@ from rag.errors import PromptTooLong
 from rag.generation.context import Order, assemble
 from rag.generation.extractive import NO_ANSWER
 from rag.generation.grammar import cited_answer
+from rag.generation.instructions import without_instructions
 from rag.generation.marks import MARK, composed, flat, has_marks, numbers_in, without_marks
 from rag.generation.prompt import make_prompt
 from rag.generation.quoting import Quoting, Words, words
@@ -59,6 +60,8 @@ class Writer:
         constrained: Whether the model runs under a grammar that lets it cite given passages only. Where
             a runtime has none, what it writes is held to the same rules afterwards.
         most_sentences: How many sentences an answer has at most.
+        keep_instructions: Whether sentences of passages that speak to an assistant are shown to the model,
+            see `rag.generation.instructions`.
         datamark: Whether the words of passages are joined by a sign, against instructions in them.
         order: How passages are ordered: `edges` or `document`, see `assemble`.
         scorer: Says which sentence of a passage supports a statement; by default shared words do.
@@ -73,6 +76,7 @@ class Writer:
     budget_tokens: int = 0
     constrained: bool = True
     most_sentences: int = 12
+    keep_instructions: bool = False
     datamark: bool = False
     order: Order = "edges"
     scorer: Reranker | None = None
@@ -108,7 +112,9 @@ class Writer:
             PromptTooLong: With the first answer: question and rules leave no room for passages.
         """
         history = self._recent()
-        passages = assemble(hits, self.model.count, self._room(question, history), self.order) if hits else []
+        shown = hits if self.keep_instructions else without_instructions(hits)
+        room = self._room(question, history) if shown else 0
+        passages = assemble(shown, self.model.count, room, self.order)
         draft = _Draft(question, tuple(hits), self.model.name, Quoting(passages, self.analyze, self.scorer))
         if not passages:
             yield draft.answer()
