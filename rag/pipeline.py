@@ -24,6 +24,7 @@ from rag.errors import CannotReplay, InputError
 from rag.generation.chat import condensed, condensed_by, conversation
 from rag.generation.compare import comparing, quotes_hold
 from rag.generation.extractive import extractive
+from rag.generation.instructions import guarded
 from rag.generation.passages import passages_of
 from rag.generation.proof import Verdict, prove
 from rag.generation.proving import Policy, proving
@@ -397,7 +398,7 @@ class Engine(Library):
             from rag.generation.writer import written
 
             return written(model)
-        return extractive(self.encoder, analyzer(self.settings.language))
+        return guarded(extractive(self.encoder, analyzer(self.settings.language)))
 
     @property
     def model(self) -> LanguageModel | None:

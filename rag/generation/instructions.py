@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from rag.protocols import Generator, StreamingGenerator
+from rag.protocols import Generator
 from rag.sentences import sentence_spans
 from rag.types import Answer, Chunk, Hit, Span
 
@@ -104,6 +104,7 @@ _TASK = re.compile(
     r"|translate (?:the following|this|these|that)\b)",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"[:;–—]\s+|\s-\s")
 _FENCE = re.compile(r"\s*(```|~~~).*?(?:\1|\Z)", re.DOTALL)
 
 
@@ -112,7 +113,10 @@ def speaks_to_an_assistant(sentence: str) -> bool:
     text = " ".join(sentence.split())
     if text.endswith("?"):
         return False
-    if any(rule.search(text) for rule in (_SET_ASIDE, _ROLE, _USER, _ADDRESS, _TASK)):
+    if any(rule.search(text) for rule in (_SET_ASIDE, _ROLE)):
+        return True
+    clauses = (text, *(text[clause.end() :] for clause in _CLAUSE.finditer(text)))
+    if any(rule.search(clause) for clause in clauses for rule in (_USER, _ADDRESS, _TASK)):
         return True
     return _CODE.search(text) is not None and _INTO_YOURS.search(text) is not None
 
@@ -152,28 +156,28 @@ def _part(chunk: Chunk, start: int, text: str) -> Chunk:
     return replace(chunk, span=Span(chunk.start + start, chunk.start + start + len(text)), text=text)
 
 
-@dataclass(frozen=True, slots=True)
-class guarded:  # noqa: N801 - an adjective that makes a generator of a generator
-    """A generator that answers without the sentences that speak to an assistant.
+def guarded(generator: Generator) -> Generator:
+    """A generator that answers again, without the sentences that speak to an assistant, where it cites one.
 
-    The answer's contexts are the hits as they were given.
+    It is for generators that quote, and so obey nobody. The answer's contexts are the hits as given.
     """
 
-    generator: Generator
+    def generate(question: str, hits: Sequence[Hit]) -> Answer:
+        answer = generator(question, hits)
+        if not cites_instructions(answer, hits):
+            return answer
+        return replace(generator(question, without_instructions(hits)), contexts=answer.contexts)
 
-    def __call__(self, question: str, hits: Sequence[Hit]) -> Answer:
-        """Answer with citations into `hits`, or abstain."""
-        return replace(self.generator(question, without_instructions(hits)), contexts=tuple(hits))
+    return generate
 
-    def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
-        """The answer after each of its sentences; the last one is whole."""
-        if not isinstance(self.generator, StreamingGenerator):
-            yield self(question, hits)
-            return
-        for answer in self.generator.stream(question, without_instructions(hits)):
-            yield replace(answer, contexts=tuple(hits))
 
-    def for_tenant(self, tenant: str) -> guarded:
-        """The same for a tenant, where the generator knows tenants."""
-        known = getattr(self.generator, "for_tenant", None)
-        return guarded(known(tenant)) if known is not None else self
+def cites_instructions(answer: Answer, hits: Sequence[Hit]) -> bool:
+    """Whether a citation of the answer overlaps a sentence that speaks to an assistant."""
+    cited = {citation.document_id for citation in answer.citations}
+    for chunk in (hit.chunk for hit in hits if hit.chunk.document_id in cited):
+        for span in instructions(chunk.text):
+            place = Span(chunk.start + span.start, chunk.start + span.end)
+            for each in answer.citations:
+                if each.document_id == chunk.document_id and place.overlaps(Span(each.start, each.end)):
+                    return True
+    return False

@@ -61,7 +61,7 @@ from scripted import ScriptedModel
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.generation.instructions import guarded, instructions, speaks_to_an_assistant
-from rag.generation.marks import flat
+from rag.generation.marks import flat, without_marks
 from rag.generation.prompt import plain
 from rag.generation.proving import proven
 from rag.generation.safe import safe
@@ -135,7 +135,7 @@ def kind_of(attack: dict) -> str:
 
 
 def holds(answer: Answer, reference: str) -> bool:
-    return not answer.abstained and even(reference) in even(answer.text)
+    return not answer.abstained and even(reference) in even(without_marks(answer.text))
 
 
 def even(text: str) -> str:

@@ -17,13 +17,14 @@ from rag.generation.runtime import open_model
 from rag.generation.writer import written
 from rag.protocols import LanguageModel, Sampling
 
-pytest.importorskip("xllamacpp", reason="the extra `llm` is not installed")
+RUNTIMES = {"llama": "xllamacpp", "openvino": "openvino"}
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+@pytest.fixture(scope="module", params=list(RUNTIMES))
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    pytest.importorskip(RUNTIMES[request.param], reason="the extra `llm` is not installed")
     path = write_gguf(tmp_path_factory.mktemp("model") / "tiny.gguf", shape=Shape(context_tokens=4096))
-    return open_model(path, threads=1, requests=1)
+    return open_model(path, runtime=request.param, threads=1)
 
 
 def test_whatever_the_weights_no_other_mark_is_written(model):
@@ -49,7 +50,7 @@ def test_its_answers_hold_and_name_what_wrote_them(model):
         assert grounded(answer, lamps()) is answer
         assert answer.usage is not None
         assert answer.usage.generated_tokens <= 120
-        assert "llama.cpp" in answer.model
+        assert answer.model == f"{model.name} ({answer.usage.runtime})"
         assert [len(each.sentences) for each in growing] == list(range(1, len(growing) + 1))
 
 
