@@ -38,6 +38,12 @@ _LEANS = re.compile(
     r"|which one|why|how)\b",
     re.IGNORECASE,
 )
+_OTHER_END = re.compile(
+    r"\W*(?:and|or|but|(?:and |or |but )?(?:what|how) about)\s+"
+    r"(?P<preposition>in|for|on|at|by|with|from|to|of|under|during|after|before|since|until|within|without)"
+    r"\s+(?P<rest>[^?!.]+)[?!.\s]*",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"[\w'’-]+")
 _SYSTEM = (
     "Rewrite the user's last message as one question that can be understood without the conversation. "
@@ -49,7 +55,8 @@ _SYSTEM = (
 def condensed(analyze: Analyze) -> Condense:
     """Condense by rules: to a turn that leans on others the words of the one before are added.
 
-    A turn leans on others where it has a pronoun, opens as a follow-up does ("and", "what about"), or
+    A turn that gives a question another end ("and in 2023?") becomes that question, so ended. Any other
+    leans on those before where it has a pronoun, opens as a follow-up does ("and", "what about"), or
     says little. The turn before is condensed itself, so that a topic is carried on as long as it is
     spoken of. `analyze` turns text into terms, as the index does.
 
@@ -76,10 +83,27 @@ def condensed(analyze: Analyze) -> Condense:
         question = ""
         for text in [*said[-TURNS_BACK:], messages[-1].text.strip()]:
             leans = bool(_LEANS.search(text)) or len(terms(text)) < FEWEST_TERMS
-            question = carried(text, question) if leans else text
+            changed = _with_other_end(question, text) if question else None
+            question = changed or (carried(text, question) if leans else text)
         return question
 
     return condense
+
+
+def _with_other_end(question: str, text: str) -> str | None:
+    """The question before with what `text` says in its place: "and in 2023?", "what about for sea staff?".
+
+    From the last such preposition on it is said anew; where there is none, it is said besides. None where
+    `text` is no such follow-up.
+    """
+    found = _OTHER_END.fullmatch(text)
+    if found is None:
+        return None
+    end = f"{found['preposition'].lower()} {found['rest'].strip()}"
+    places = list(re.finditer(rf"\b{found['preposition']}\b", question, re.IGNORECASE))
+    kept = question[: places[-1].start()] if places else question
+    kept = kept.rstrip(" ?!.,")
+    return f"{kept} {end}?" if kept else None
 
 
 def condensed_by(model: LanguageModel, otherwise: Condense, *, partition: str = "") -> Condense:

@@ -24,7 +24,15 @@ def talk(*said: str) -> list[Message]:
 @pytest.mark.parametrize(
     ("said", "wanted"),
     [
-        (["How long is parental leave?", "And in 2023?"], "And in 2023? parental leave"),
+        (["How long is parental leave?", "And in 2023?"], "How long is parental leave in 2023?"),
+        (
+            ["How much is paid for a kilometre with my own car?", "and for a hotel room?"],
+            "How much is paid for a hotel room?",
+        ),
+        (
+            ["Who sailed in 2021?", "And in 2022?", "what about in June?", "And who in 2023?"],
+            "And who in 2023? sailed June",
+        ),
         (
             ["How many days of annual leave are there?", "What about part-time staff?"],
             "What about part-time staff? days annual leave",
@@ -56,10 +64,13 @@ def test_a_topic_that_is_no_longer_spoken_of_is_dropped() -> None:
 @given(st.lists(st.text(max_size=60), min_size=1, max_size=6))
 def test_what_was_asked_stays_and_little_is_added(said: list[str]) -> None:
     found = CONDENSE(talk(*said))
-    assert found.startswith(said[-1].strip())
-    added = found.removeprefix(said[-1].strip()).split()
-    assert len(added) <= MOST_WORDS
-    assert all(any(word in text for text in said) for word in added)
+    last = said[-1].strip()
+    if found.startswith(last):
+        added = found.removeprefix(last).split()
+        assert len(added) <= MOST_WORDS
+        assert all(any(word in text for text in said) for word in added)
+    else:  # an earlier question with another end
+        assert found.rstrip(" ?").endswith(last.rstrip(" ?!.").split()[-1])
 
 
 class Writes:
