@@ -18,7 +18,7 @@ from rag.generation.extractive import NO_ANSWER
 from rag.generation.grammar import cited_answer
 from rag.generation.instructions import without_instructions
 from rag.generation.marks import MARK, composed, flat, has_marks, numbers_in, without_marks
-from rag.generation.prompt import make_prompt
+from rag.generation.prompt import as_shown, make_prompt
 from rag.generation.quoting import Quoting, Words, words
 from rag.protocols import LanguageModel, Prompt, Reranker, Sampling
 from rag.sentences import sentence_spans
@@ -114,7 +114,7 @@ class Writer:
         history = self._recent()
         shown = hits if self.keep_instructions else without_instructions(hits)
         room = self._room(question, history) if shown else 0
-        passages = assemble(shown, self.model.count, room, self.order)
+        passages = assemble(shown, self._count, room, self.order)
         draft = _Draft(question, tuple(hits), self.model.name, Quoting(passages, self.analyze, self.scorer))
         if not passages:
             yield draft.answer()
@@ -145,15 +145,22 @@ class Writer:
             if close is not None:
                 close()
 
+    def _count(self, text: str) -> int:
+        """How many tokens a passage's text has as it is shown."""
+        return self.model.count(as_shown(text, "^" if self.datamark else ""))
+
     def _recent(self) -> tuple[Message, ...]:
         """The last messages of the conversation, as many as a quarter of the context holds."""
-        left, kept = self.model.context_tokens // 4, 0
+        left = self.model.context_tokens // 4
+        kept: list[Message] = []
         for message in reversed(self.history):
-            left -= self.model.count(message.text) + _TEMPLATE_TOKENS
+            # An earlier answer's marks are of other passages.
+            said = replace(message, text=without_marks(message.text))
+            left -= self.model.count(said.text) + _TEMPLATE_TOKENS
             if left < 0:
                 break
-            kept += 1
-        return self.history[len(self.history) - kept :]
+            kept.append(said)
+        return tuple(reversed(kept))
 
     def _room(self, question: str, history: Sequence[Message]) -> int:
         """How many tokens the passages may take."""

@@ -123,6 +123,26 @@ def test_of_a_long_conversation_the_end_is_shown():
     assert list(shown) == said[-len(shown) :]
 
 
+def test_marks_of_earlier_answers_are_not_shown():
+    model = ScriptedModel(TWO)
+    written(model).with_history([Message("assistant", "It is lit. [1]")])("Who?", lamps())
+    assert model.prompts[0].messages[0] == Message("assistant", "It is lit.")
+
+
+def test_datamarks_are_counted():
+    class Words(ScriptedModel):
+        def count(self, text):
+            return len(text.split()) + 2 * text.count("^")
+
+    hits = [hit_of(f"{rank} " + "word " * 40, rank) for rank in range(1, 9)]
+    shown = []
+    for datamark in (False, True):
+        model = Words(TWO)
+        written(model, budget_tokens=200, datamark=datamark)("?", hits)
+        shown.append(model.prompts[0].context.count("end of passage"))
+    assert shown == [2, 1]
+
+
 def test_no_room_for_passages_is_an_error_that_says_so():
     with pytest.raises(PromptTooLong, match="shorten the question"):
         written(ScriptedModel(TWO, context_tokens=600))("?", lamps())
