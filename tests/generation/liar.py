@@ -62,7 +62,7 @@ def lying_text(choose: random.Random) -> str:
                 (".", "", f"[{choose.randint(1, 4)}].", f". [{choose.randint(1, 4)}, 2]", choose.choice(LIES))
             )
         )
-    if choose.random() < 0.01:
+    if choose.random() < 0.004:
         words *= 200
     glue = choose.choice((" ", " ", " ", "", "\n"))
     return glue.join(words)

@@ -2,32 +2,37 @@
 
 import random
 import re
+from collections.abc import Callable
 
 from liar import DOCUMENTS, hits, lying_answer, lying_text
 from markdown_it import MarkdownIt
 from scripted import ScriptedModel
 
 from rag.generation.citations import grounded
+from rag.generation.proving import proven
 from rag.generation.safe import safe
+from rag.generation.verify import default_verifier
 from rag.generation.writer import written
+from rag.index.analyzer import english
 from rag.types import Answer
 
 RENDER = MarkdownIt("commonmark", {"html": True})
 MARKS = re.compile(r"[\[［【]\s*\d[\d\s,;†x–-]*[\]］】]")
 NUMBERS = re.compile(r"\[(\d+(?:, \d+)*)\]")
+FIGURES = re.compile(r"(?<![\w.,])\d[\d,]{2,}(?![\w])")
 LINKS = re.compile(
     r"https?:[^\s)\]>]*\w[^\s)\]>]*|\bjavascript:\w\S*|\bdata:\w\S*|[\w.]*@?(?:evil|port)\.com(?!\w)[^\s)\]>]*|(?<![\w:])//\w+",
     re.IGNORECASE,
 )
 
 
-def check(answer: Answer) -> None:
+def check(answer: Answer, text_of: Callable[[str], str] = DOCUMENTS.__getitem__) -> None:
     """Hold an answer against the documents by rules of this file's own."""
     by_number = {citation.number: citation for citation in answer.citations}
     assert len(by_number) == len(answer.citations), "a number has one citation"
     for citation in answer.citations:
         assert citation.quote
-        assert DOCUMENTS[citation.document_id][citation.start : citation.end] == citation.quote
+        assert text_of(citation.document_id)[citation.start : citation.end] == citation.quote
     rest = " ".join(answer.text.split())
     for sentence in answer.sentences:
         quotes = [by_number[number].quote for number in sentence.citations]
@@ -71,7 +76,7 @@ def test_ten_thousand_lies():
     seen = {"supported": 0, "unsupported": 0, "cited": 0, "abstained": 0}
     for at in range(10_000):
         if at % 2:
-            model = ScriptedModel(lying_text(choose), size=choose.choice((3, 50, 5000)))
+            model = ScriptedModel(lying_text(choose), size=choose.choice((20, 5000)))
             answer = written(model, constrained=False)("?", given)
         else:
             answer = lying_answer(choose)
@@ -85,6 +90,29 @@ def test_ten_thousand_lies():
     assert min(seen.values()) > 100, f"the lies must not all be of one kind: {seen}"
 
 
+def test_no_altered_figure_is_shown_as_proven():
+    given = hits()
+    choose = random.Random(3)
+    verifier = default_verifier(english)
+    judged = {True: 0, False: 0}
+    for at in range(1_000):
+        if at % 2:
+            text = lying_text(choose).replace("1,200", "7,200").replace("1871", "1971")
+            answer = written(ScriptedModel(text, size=50), constrained=False)("?", given)
+        else:
+            answer = lying_answer(choose)
+        policy = ("drop", "repair", "flag")[at % 3]
+        shown = safe(grounded(proven(grounded(answer, given), verifier, policy=policy), given))
+        check(shown)
+        quotes = {citation.number: citation.quote for citation in shown.citations}
+        for sentence in shown.sentences:
+            judged[sentence.supported] += 1
+            cited = " ".join(quotes[number] for number in sentence.citations)
+            if sentence.supported:
+                assert set(FIGURES.findall(sentence.text)) <= set(FIGURES.findall(cited)), sentence
+    assert min(judged.values()) > 50, judged
+
+
 def test_lies_through_the_engine(open_engine, tmp_path):
     for name, text in DOCUMENTS.items():
         (tmp_path / f"{name}.txt").write_text(text)
@@ -96,12 +124,9 @@ def test_lies_through_the_engine(open_engine, tmp_path):
 
     engine = open_engine(generator=lies)
     engine.add([tmp_path / f"{name}.txt" for name in DOCUMENTS])
-    for _ in range(50):
+    answered = 0
+    for _ in range(100):
         answer = engine.ask("Who lights the lamp of the harbour?")
-        for citation in answer.citations:
-            document = engine.document(citation.document_id)
-            assert document.text[citation.start : citation.end] == citation.quote
-        numbers = {citation.number for citation in answer.citations}
-        for sentence in answer.sentences:
-            assert set(sentence.citations) <= numbers
-            assert sentence.citations or not sentence.supported
+        check(answer, lambda name: engine.document(name).text)
+        answered += len(answer.sentences)
+    assert answered > 20
