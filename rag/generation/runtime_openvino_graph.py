@@ -21,27 +21,70 @@ TYPES = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
 """What weights may be. Others would lose something on the way, and are left to llama.cpp."""
 
 BLOCK = 32
-_KNOWN = frozenset(
-    "attn_norm attn_q attn_k attn_v attn_output ffn_norm ffn_gate ffn_up ffn_down attn_q_norm "
-    "attn_k_norm".split()
+_FIELDS = frozenset(
+    "context_length embedding_length block_count feed_forward_length vocab_size rope.dimension_count "
+    "rope.freq_base rope.scaling.type attention.head_count attention.head_count_kv attention.key_length "
+    "attention.value_length attention.layer_norm_rms_epsilon expert_count expert_used_count".split()
 )
 
 
 def misses(file: ModelFile) -> str:
-    """What of a model this cannot run, `""` where it can all of it."""
+    """What of a model this cannot run, `""` where it can all of it. What is not known is not run."""
     if file.architecture not in ARCHITECTURES:
         return f"the architecture {file.architecture}"
-    if file.text(f"{file.architecture}.rope.scaling.type") not in ("", "none"):
-        return "scaled positions"
-    for tensor in file.tensors:
+    for key, value in file.fields.items():
+        if key.startswith(f"{file.architecture}.") and key.partition(".")[2] not in _FIELDS:
+            return f"the field {key}"
+        if key.startswith(f"{file.architecture}.") and isinstance(value, list):
+            return f"a {key} of each block"
+    if file.text(f"{file.architecture}.rope.scaling.type") not in ("", "none") or file.number("expert_count"):
+        return "scaled positions or experts"
+    wanted, found = _shapes(file), {tensor.name: tensor for tensor in file.tensors}
+    for name in wanted:
+        if name not in found and not name.endswith(_OPTIONAL):
+            return f"no tensor {name}"
+    for name, tensor in found.items():
+        if tuple(reversed(tensor.shape)) != wanted.get(name):
+            return f"a tensor {name} of the shape {tensor.shape}"
         if tensor.type not in TYPES:
-            return f"weights of type {tensor.type}"
-        parts = tensor.name.split(".")
-        if parts[0] == "blk" and parts[2] not in _KNOWN:
-            return f"the tensor {tensor.name}"
-    if file.number("expert_count"):
-        return "experts"
+            return f"weights of the type {tensor.type}"
     return ""
+
+
+_OPTIONAL = (".bias", "_q_norm.weight", "_k_norm.weight", "rope_freqs.weight")
+
+
+def _shapes(file: ModelFile) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor that there may be, the number of rows first."""
+    width, hidden = file.width, file.number("feed_forward_length")
+    head = file.number("attention.key_length", width // file.heads)
+    query, key = file.heads * head, file.kv_heads * head
+    shapes: dict[str, tuple[int, ...]] = {
+        "token_embd.weight": (len(file.tokens), width),
+        "output_norm.weight": (width,),
+        "rope_freqs.weight": (head // 2,),
+    }
+    if any(tensor.name == "output.weight" for tensor in file.tensors):
+        shapes["output.weight"] = (len(file.tokens), width)
+    block: dict[str, tuple[int, ...]] = {
+        "attn_norm.weight": (width,),
+        "attn_q.weight": (query, width),
+        "attn_k.weight": (key, width),
+        "attn_v.weight": (key, width),
+        "attn_output.weight": (width, query),
+        "ffn_norm.weight": (width,),
+        "ffn_gate.weight": (hidden, width),
+        "ffn_up.weight": (hidden, width),
+        "ffn_down.weight": (width, hidden),
+        "attn_q.bias": (query,),
+        "attn_k.bias": (key,),
+        "attn_v.bias": (key,),
+        "attn_q_norm.weight": (head,),
+        "attn_k_norm.weight": (head,),
+    }
+    for layer in range(file.layers):
+        shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
+    return shapes
 
 
 class Weights:

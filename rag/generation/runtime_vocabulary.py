@@ -13,7 +13,7 @@ from rag.generation.gguf import ModelFile
 from rag.generation.runtime_llama_api import complaints, load_library
 from rag.generation.template import BOS, Family, Rendered, Segment, recognise
 
-_NAMED = re.compile(r"<\|?[^<>|\s]+\|?>\Z|\[/?[A-Z_]+\]\Z")
+_NAMED = re.compile(r"<\|?[^<>|\s]+\|?>\Z|\[/?[A-Z0-9_]+\]\Z")
 
 
 class Vocabulary:
