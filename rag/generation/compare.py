@@ -32,6 +32,7 @@ RELEVANT = 0.35
 """How near a line must be to what is asked, where something is."""
 MOST_COMPARED = 1_000
 """How many sentences of each document are compared, from its start."""
+MONEY = "€$£¥"
 MOST_ABOUT = 60  # characters that say what a conflict is about
 
 _QUOTED = re.compile(r"(?:: |” and )“(.*?)”(?= and “|\s*\Z)", re.DOTALL)
@@ -57,7 +58,8 @@ class Kind(IntEnum):
 class Line:
     """Sentences that stand side by side; one of them is None where only the other document has it.
 
-    `differ` are the ranges, in each sentence, from the first to the last word that the other has not.
+    `differ` are ranges of their documents: where a number or a date is another one that, else from the
+    first to the last word that the other sentence has not.
     """
 
     kind: Kind
@@ -185,27 +187,18 @@ def _pair(one: Candidate, other: Candidate) -> Line:
     left, right = list(_WORD.finditer(one.text)), list(_WORD.finditer(other.text))
     said = [each.group().casefold() for each in left], [each.group().casefold() for each in right]
     changes = [
-        change
-        for change in SequenceMatcher(None, *said, autojunk=False).get_opcodes()
-        if change[0] != "equal"
+        (said[0][a:b], said[1][c:d], (a, b), (c, d))
+        for kind, a, b, c, d in SequenceMatcher(None, *said, autojunk=False).get_opcodes()
+        if kind != "equal"
     ]
-    told = [
-        change
-        for change in changes
-        if any(word[0].isalnum() for word in said[0][change[1] : change[2]] + said[1][change[3] : change[4]])
-    ]
+    told = [each for each in changes if any(word[0].isalnum() for word in (*each[0], *each[1]))]
     if not told:
         return Line(Kind.SAME, one, other)
-    differing = (
-        {word for _, a, b, _, _ in told for word in said[0][a:b]},
-        {word for _, _, _, a, b in told for word in said[1][a:b]},
-    )
-    figures = any(
-        _FIGURE.search(word) for word in (differing[0] - differing[1]) | (differing[1] - differing[0])
-    )
+    figures = [each for each in told if any(map(_FIGURE.search, set(each[0]) ^ set(each[1])))]
+    shown = figures[:1] or told
     spans = (
-        _range(one, left, [(a, b) for _, a, b, _, _ in told]),
-        _range(other, right, [(a, b) for _, _, _, a, b in told]),
+        _range(one, left, [places for _, _, places, _ in shown]),
+        _range(other, right, [places for _, _, _, places in shown]),
     )
     return Line(Kind.FIGURES if figures else Kind.WORDING, one, other, spans)
 
@@ -213,11 +206,14 @@ def _pair(one: Candidate, other: Candidate) -> Line:
 def _range(
     candidate: Candidate, words: Sequence[re.Match[str]], ranges: Sequence[tuple[int, int]]
 ) -> Span | None:
-    """From the first to the last of the words in `ranges`, as offsets in the document."""
+    """From the first to the last word of `ranges`, with a sign of money before, in the document."""
     inside = [at for start, end in ranges for at in range(start, end)]
     if not inside:
         return None
-    return Span(candidate.start + words[min(inside)].start(), candidate.start + words[max(inside)].end())
+    start = words[min(inside)].start()
+    if start and candidate.text[start - 1] in MONEY:
+        start -= 1
+    return Span(candidate.start + start, candidate.start + words[max(inside)].end())
 
 
 def _told(question: str, lines: Sequence[Line], hits: Sequence[Hit]) -> Answer:

@@ -49,11 +49,11 @@ def pairs(answer: Answer) -> dict[str, tuple[str, str]]:
             "travel-policy-2024.pdf",
             {"€750": "€1,200", "€0.32": "€0.41", "€20": "€30", "€2,000": "€3,500"},
         ),
-        ("remote-work-2020.txt", "remote-work-2023.md", {"two": "three", "15": "14"}),
+        ("remote-work-2020.txt", "remote-work-2023.md", {"two": "three", "15:00": "14:00"}),
         (
             "safety-sheet-brinex-40.html",
             "safety-sheet-brinex-60.html",
-            {"9": "27", "0.4": "0.7", "45": "20", "24": "12", "yellow": "red"},
+            {"0.4": "0.7", "15": "30", "24": "12", "yellow": "red"},
         ),
     ],
 )
@@ -62,7 +62,7 @@ def test_changed_figures_are_put_side_by_side(first: str, second: str, changes: 
     answer = compared(one, other)
     shown = pairs(answer)
     for old, new in changes.items():
-        assert any(old.strip("€") in a and new.strip("€") in b for a, b in shown.values()), (old, new)
+        assert (old, new) in shown.values()
     documents = {one.id: one, other.id: other}
     for citation in answer.citations:
         assert documents[citation.document_id].text[citation.start : citation.end] == citation.quote
