@@ -33,9 +33,9 @@ def words(text: str) -> list[str]:
 class Quoting:
     """Finds the quotes for statements about some passages.
 
-    A word counts by how few sentences of the passages hold it. With a `scorer` the sentence that it
-    scores highest is the middle of the quote, otherwise the one that shares most with the statement.
-    Ties go to the earlier sentence.
+    A word counts by how few sentences of the passages hold it, as in BM25. With a `scorer` the sentence
+    that it scores highest is the middle of the quote, otherwise the one that shares most with the
+    statement. Ties go to the earlier sentence.
     """
 
     def __init__(
@@ -59,7 +59,10 @@ class Quoting:
     def _weights(self) -> dict[str, float]:
         held = [terms for sentences in self._sentences.values() for _, terms in sentences]
         occurring = Counter(term for terms in held for term in terms)
-        return {term: math.log1p(len(held) / (0.5 + occurring[term])) for term in sorted(occurring)}
+        return {
+            term: math.log1p((len(held) - count + 0.5) / (count + 0.5))
+            for term, count in sorted(occurring.items())
+        }
 
     def weight(self, terms: frozenset[str]) -> float:
         """How much the words count together; one that no passage holds counts as much as the rarest."""
