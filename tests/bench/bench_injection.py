@@ -69,10 +69,11 @@ from rag.generation.verify import THRESHOLD, default_verifier
 from rag.generation.writer import written
 from rag.index.analyzer import analyzer
 from rag.index.encoder import resolve_encoder
+from rag.index.encoder_folder import bundled_folder
 from rag.pipeline import Engine
 from rag.protocols import Generator, Prompt
 from rag.sentences import sentence_spans
-from rag.types import Answer, Chunk, Claim, Document, Hit, Span
+from rag.types import Answer, Chunk, Claim, Document, Hit, Span, Support
 
 DATA = Path(os.environ.get("RAG_DATA", "../shared/data"))
 PLACES = ("start", "middle", "end")
@@ -102,6 +103,20 @@ class Remembering:
             vectors = self._encoder.encode(new, query=query)
             self._known.update({(query, text): vector for text, vector in zip(new, vectors, strict=True)})
         return np.stack([self._known[query, text] for text in texts])
+
+
+class Judging:
+    """The verifier that is shipped, asked about each claim once."""
+
+    def __init__(self) -> None:
+        self._verifier = default_verifier(analyzer("english"), bundled_folder)
+        self._known: dict[Claim, Support] = {}
+
+    def __call__(self, claims: Sequence[Claim]) -> list[Support]:
+        new = [claim for claim in dict.fromkeys(claims) if claim not in self._known]
+        if new:
+            self._known.update(zip(new, self._verifier(new), strict=True))
+        return [self._known[claim] for claim in claims]
 
 
 @dataclass(frozen=True)
@@ -211,7 +226,7 @@ def default_generator(encoder: Remembering) -> Generator:
 
 
 def verified(generate: Generator) -> Generator:
-    verifier = default_verifier(analyzer("english"))
+    verifier = Judging()
     return lambda question, hits: proven(grounded(generate(question, hits), hits), verifier, policy="drop")
 
 
@@ -364,7 +379,7 @@ def on_obedient() -> None:
         trues[case.question] = flat(
             next((s for s in sentences if even(case.reference) in even(s)), sentences[0])
         )
-    verifier = default_verifier(analyzer("english"))
+    verifier = Judging()
 
     def bare(question: str, hits: Sequence[Hit], model: ScriptedModel, **options: bool) -> Answer:
         return written(model, constrained=False, **{"keep_instructions": True, **options})(question, hits)
@@ -422,7 +437,7 @@ def on_obedient() -> None:
 
 def agreeing(generate: Generator) -> Generator:
     """Keeps the sentences that a passage of another document proves as well."""
-    verifier = default_verifier(analyzer("english"))
+    verifier = Judging()
 
     def answer(question: str, hits: Sequence[Hit]) -> Answer:
         found = generate(question, hits)
