@@ -18,7 +18,7 @@ from rag.generation.seal import sealed
 from rag.index.query import parse_query
 from rag.index.storage import StorageView
 from rag.protocols import Generator, Retriever, StreamingGenerator
-from rag.retrieval.iterative import Follow, iterative
+from rag.retrieval.iterative import Follow, bounded, iterative
 from rag.types import Answer, Citation, Filter, Hit, Message, Principal, Request, Sentence
 
 CONTEXTS = 10
@@ -57,6 +57,7 @@ class Asked:
 
     def __post_init__(self) -> None:
         positive(self.request.k)
+        bounded(self.request.steps)
 
     @property
     def alone(self) -> str:

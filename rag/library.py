@@ -41,21 +41,7 @@ from rag.types import (
 
 
 class Library:
-    """An index that is filled and kept. It may be used from several threads.
-
-    Args:
-        path: The index's folder, or `qdrant://host:6333/name`. It is made where there is none, unless
-            `create` is false.
-        encoder: An Encoder, a model's name or folder; None is all-MiniLM-L6-v2.
-        chunker: Cuts documents; by default recursively, by `settings`.
-        settings: How a new index is made. An index knows its own: leave this out to open one.
-
-    Raises:
-        InputError: `path` is an address of no kind that is known.
-        IndexNotFound: There is no index, and `create` is false, or the folder holds other files.
-        IndexFormatError: The index has a newer format, or other settings.
-        IndexCorrupt: The index is damaged.
-    """
+    """An index that is filled and kept, opened as an `Engine` says. It may be used from several threads."""
 
     def __init__(
         self,

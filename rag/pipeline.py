@@ -30,6 +30,7 @@ from rag.generation.proof import Verdict, prove
 from rag.generation.proving import Policy, proving
 from rag.generation.summarise import (
     FOLDS,
+    MOST_NEAR,
     MOST_PASSAGES,
     PART_CHARACTERS_A_TOKEN,
     Fold,
@@ -234,7 +235,8 @@ class Engine(Library):
         Without a generator the most central sentences are quoted; one is made to read a long text by parts.
 
         Args:
-            document_id: The document; None for all passages inside `where`, up to 1,000.
+            document_id: The document; None for all passages inside `where`, up to 1,000, or, where it is
+                to dwell on something, the 50 nearest to that.
             where: A Mongo-like filter, where no document is named.
             about: What the summary is to dwell on; `""` for the whole.
             sentences: How many sentences are quoted at most.
@@ -252,8 +254,10 @@ class Engine(Library):
         with self._answering(principal, asks.request, self._summariser(asks, fold, principal)) as answering:
             if document_id is not None:
                 return answering.over(asks, thinned(passages_of(answering.view.document(document_id))))
-            near = dense(answering.view, self._encoder_for(answering.view))
-            return answering.over(asks, near(about or "summary", k=MOST_PASSAGES, where=where))
+            if about.strip():
+                return answering.over(asks, answering.retriever(about, k=MOST_NEAR, where=where))
+            every = dense(answering.view, self._encoder_for(answering.view))
+            return answering.over(asks, every("summary", k=MOST_PASSAGES, where=where))
 
     def compare(
         self,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.types import Document, Fingerprint, Vectors
+from rag.types import Answer, Citation, Document, Fingerprint, Hit, Sentence, Vectors
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 
@@ -49,3 +50,20 @@ class HashingEncoder:
 def document(text: str, source: str, **metadata: object) -> Document:
     """A Document as a loader makes it, its id by the text."""
     return Document(hashlib.sha256(text.encode()).hexdigest(), source, source, text, metadata=metadata)
+
+
+def no_answer_yet(question: str, hits: Sequence[Hit]) -> Answer:
+    """An answer that says nothing so far."""
+    return Answer(question, "", (), (), tuple(hits), not hits, 0.5, "growing")
+
+
+def with_quote(answer: Answer, hit: Hit, said: str = "") -> Answer:
+    """The answer with the first sentence of a hit, or with what is `said` of it, behind it."""
+    number, quote, start = len(answer.citations) + 1, hit.chunk.text.split(".")[0] + ".", hit.chunk.start
+    citation = Citation(number, hit.chunk.document_id, "", "", None, "", start, start + len(quote), quote)
+    return replace(
+        answer,
+        text=f"{answer.text} {said or quote} [{number}]".strip(),
+        sentences=(*answer.sentences, Sentence(said or quote, (number,), supported=True, support=1.0)),
+        citations=(*answer.citations, citation),
+    )

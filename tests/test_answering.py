@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fakes import document
+from fakes import document, no_answer_yet, with_quote
 
 from rag.errors import DocumentNotFound, FilterError, InputError
 from rag.pipeline import Engine
-from rag.types import Answer, Citation, Hit, Message, Principal, Sentence
+from rag.types import Answer, Claim, Hit, Message, Principal, Sentence, Support
 
 Open = Callable[..., Engine]
 
@@ -19,10 +19,11 @@ LEAVE = "Parental leave lasts sixteen weeks. The notice period is four weeks. An
 
 
 class Growing:
-    """A streaming generator that quotes the first sentence of each hit, and one that is invented."""
+    """A streaming generator that quotes the first sentence of each hit, or says something of it."""
 
-    def __init__(self, tenant: str = "") -> None:
-        self.tenant = tenant
+    def __init__(self, says: str = "") -> None:
+        self.says = says
+        self.tenant = ""
         self.asked: list[str] = []
         self.written = 0
         self.closed = False
@@ -36,23 +37,13 @@ class Growing:
 
     def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
         self.asked.append(question)
-        answer = Answer(question, "", (), (), tuple(hits), not hits, 0.5, "growing")
-        if not hits:
-            yield answer
+        answer = no_answer_yet(question, hits)
         try:
-            for number, hit in enumerate(hits, start=1):
-                quote = hit.chunk.text.split(".")[0] + "."
-                start = hit.chunk.start
-                citation = Citation(
-                    number, hit.chunk.document_id, "", "", None, "", start, start + len(quote), quote
-                )
+            if not hits:
+                yield answer
+            for hit in hits:
                 self.written += 1
-                answer = replace(
-                    answer,
-                    text=f"{answer.text} {quote} [{number}]".strip(),
-                    sentences=(*answer.sentences, Sentence(quote, (number,), True, 1.0)),
-                    citations=(*answer.citations, citation),
-                )
+                answer = with_quote(answer, hit, self.says)
                 yield answer
         finally:
             self.closed = True
@@ -103,6 +94,28 @@ def test_an_invented_quote_is_no_proven_sentence_of_a_stream(open_engine: Open) 
     *sentences, answer = engine.stream("notice")
     assert not any(sentence.supported for sentence in (*sentences, *answer.sentences))
     assert answer.citations == ()
+
+
+def test_what_is_not_proven_is_dropped_repaired_or_flagged(open_engine: Open) -> None:
+    judged: list[Claim] = []
+
+    def verifier(claims: Sequence[Claim]) -> list[Support]:
+        judged.extend(claims)
+        return [Support(0.1, ("not so",)) for _ in claims]
+
+    writer = Growing(says="Parental leave lasts two years.")
+    options = {"generator": writer, "verifier": verifier}
+    open_engine().add(document(LEAVE, "leave.txt"))
+    dropped = open_engine(**options).ask("notice")
+    assert (dropped.abstained, dropped.sentences, dropped.citations) == (True, (), ())
+    assert [type(part) for part in open_engine(**options).stream("notice")] == [Answer]
+    repaired = open_engine(**options, policy="repair").ask("notice")
+    assert [each.text for each in repaired.sentences] == ["Parental leave lasts sixteen weeks."]
+    (flagged,) = open_engine(**options, policy="flag").ask("notice").sentences
+    assert (flagged.text, flagged.supported, flagged.faults) == (writer.says, False, ("not so",))
+    assert {claim.text for claim in judged} == {writer.says}
+    with pytest.raises(InputError, match="policy"):
+        open_engine(policy="hope")
 
 
 def test_who_writes_is_told_of_which_tenant(open_engine: Open) -> None:
@@ -164,6 +177,7 @@ def test_what_cannot_be_asked(kb: Engine) -> None:
         lambda: kb.stream([Message("assistant", "Yes?")]),
         lambda: kb.ask("ferry", steps=0),
         lambda: kb.ask("ferry", steps=9),
+        lambda: kb.stream("ferry", steps=0),
         lambda: kb.summarise(first, sentences=0),
         lambda: kb.summarise(first, fold="origami"),
         lambda: kb.compare(first, first),

@@ -31,6 +31,8 @@ PART_CHARACTERS_A_TOKEN = 1.5
 """How much text a part has for each token that a model takes: half of them, of three characters."""
 MOST_PASSAGES = 1_000
 """How many passages one summary is made of at most; of more, those spread evenly over them."""
+MOST_NEAR = 50
+"""How many passages a summary is made of that dwells on something, of all there are."""
 MOST_WEIGHED = 1_000
 """How many sentences are compared with each other at most, so that a long document takes seconds."""
 MOST_ROUNDS = 6
@@ -83,8 +85,7 @@ def central(encoder: Encoder, *, most_sentences: int = 5) -> Generator:
         vectors = encoder.encode([each.text for each in candidates])
         start, near, damping = _start(candidates, hits), np.ones(len(candidates), np.float32), DAMPING
         if question.strip():
-            (asked,) = encoder.encode([question], query=True)
-            near, damping = np.clip(vectors @ asked, 0.01, 1), DAMPING_ABOUT
+            near, damping = _nearness(encoder, question, candidates, hits), DAMPING_ABOUT
         likeness = np.clip(vectors @ vectors.T, 0, 1).astype(np.float32)
         centrality = near * _centrality(likeness, start * near, damping)
         chosen = _choose(centrality / centrality.max(), likeness, most_sentences)
@@ -101,6 +102,16 @@ def _weighed(hits: Sequence[Hit]) -> list[Candidate]:
     if len(told) <= MOST_WEIGHED:
         return told
     return [told[at * len(told) // MOST_WEIGHED] for at in range(MOST_WEIGHED)]
+
+
+def _nearness(
+    encoder: Encoder, question: str, candidates: Sequence[Candidate], hits: Sequence[Hit]
+) -> Matrix:
+    """How near each sentence, below its headings, is to what is asked: more than 0, 1 at the most."""
+    (asked,) = encoder.encode([question], query=True)
+    above = [f"{hit.title}\n{hit.chunk.section}" for hit in hits]
+    vectors = encoder.encode([f"{above[each.context]}\n{each.text}" for each in candidates])
+    return np.asarray(np.clip(vectors @ asked, 0.01, 1), np.float32)
 
 
 def _start(candidates: Sequence[Candidate], hits: Sequence[Hit]) -> Matrix:

@@ -60,8 +60,7 @@ def iterative(
     Raises:
         InputError: `steps` is not in 1..5.
     """
-    if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
-        raise InputError(f"steps are how many searches to make, 1 to {MOST_STEPS}, not {steps}")
+    bounded(steps)
 
     def retrieve(query: str, *, k: int = 10, where: Filter | None = None) -> list[Hit]:
         found = {hit.chunk.id: hit for hit in retriever(query, k=max(k, DEPTH), where=where)}
@@ -84,6 +83,17 @@ def iterative(
         return [replace(hit, rank=rank) for rank, hit in enumerate(_ordered(found.values())[:k], start=1)]
 
     return retrieve
+
+
+def bounded(steps: int) -> int:
+    """The number of steps, seen to be one.
+
+    Raises:
+        InputError: It is not in 1..5.
+    """
+    if not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
+        raise InputError(f"steps are how many searches to make, 1 to {MOST_STEPS}, not {steps}")
+    return steps
 
 
 def _ordered(hits: Iterable[Hit]) -> list[Hit]:

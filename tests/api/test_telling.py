@@ -7,19 +7,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 import uvicorn
-from fakes import HashingEncoder, document
+from fakes import HashingEncoder, document, no_answer_yet, with_quote
 
 from rag.api.app import create_app
 from rag.pipeline import Engine
 from rag.protocols import Encoder
-from rag.types import Answer, Citation, Hit, Sentence
+from rag.types import Answer, Hit
 
 
 @pytest.fixture(scope="session")
@@ -39,21 +38,12 @@ class Slow:
         return list(self.stream(question, hits))[-1]
 
     def stream(self, question: str, hits: Sequence[Hit]) -> Iterator[Answer]:
-        answer = Answer(question, "", (), (), tuple(hits), False, 0.5, "slow")
+        answer = no_answer_yet(question, hits)
         try:
-            for number, hit in enumerate(hits, start=1):
+            for hit in hits:
                 assert self.let.acquire(timeout=20)
                 self.written += 1
-                quote, start = hit.chunk.text, hit.chunk.start
-                citation = Citation(
-                    number, hit.chunk.document_id, "", "", None, "", start, start + len(quote), quote
-                )
-                answer = replace(
-                    answer,
-                    text=f"{answer.text} {quote} [{number}]".strip(),
-                    sentences=(*answer.sentences, Sentence(quote, (number,), True, 1.0)),
-                    citations=(*answer.citations, citation),
-                )
+                answer = with_quote(answer, hit)
                 yield answer
         finally:
             self.stopped.set()
