@@ -51,7 +51,7 @@ _UNITS = {
     "week": "week weeks",
     "month": "month months",
     "year": "year years yr yrs",
-    "metre": "metre metres meter meters",
+    "metre": "m metre metres meter meters",
     "kilometre": "km kilometre kilometres kilometer kilometers",
     "mile": "mile miles",
     "foot": "ft foot feet",
@@ -94,7 +94,7 @@ _YEAR = re.compile(r"(?<![\w.,$€£-])(1[0-9]\d\d|20\d\d)(?![\d%]|[.,]\d)(s\b)?
 _NUMBER = re.compile(
     r"(?P<currency>US\$|[$€£])?\s?(?P<sign>(?<![\w)])[-−])?"
     r"(?P<digits>\d{1,3}(?:[,\u00a0\u202f’]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<rank>st|nd|rd|th)?"
-    r"(?:[\s-]?(?P<scale>hundred|thousand|million|billion|trillion|bn|mn|[kKmMbB](?=\b)))?",
+    r"(?:[\s-]?(?P<scale>hundred|thousand|million|billion|trillion|bn|mn|(?<=\d)[kKMB]\b|(?<=\d)[mb]\b))?",
 )
 _SPELLED_NUMBER = re.compile(
     rf"\b(?P<tens>{_tens})[- ](?P<one>{'|'.join(_ORDINALS[1:10])})\b"
@@ -232,17 +232,18 @@ def _take_years(text: str) -> tuple[list[Date], str]:
 def _numbers(text: str) -> Iterator[Number]:
     taken = [False] * len(text)
     for match in _NUMBER.finditer(text):
-        start = match.start("digits")
+        start, end = match.start("digits"), match.end("rank") if match["rank"] else match.end("digits")
         if (start and (text[start - 1].isalnum() or text[start - 1] == "_")) or match["digits"] is None:
             continue  # part of a name such as A4
         digits = re.sub(r"[,\u00a0\u202f’]", "", match["digits"])
-        scale = _SCALES[match["scale"].lower()] if match["scale"] else 1
+        scaled = match["scale"] is not None and (match["scale"] not in "mb" or match["currency"] is not None)
+        scale = _SCALES[match["scale"].lower()] if scaled else 1  # 412m is a length, £412m is not
         value = Decimal(digits) * scale * (-1 if match["sign"] else 1)
         places = len(digits.partition(".")[2])
         grain = Decimal(scale) / 10**places
         if _HEDGE.search(text[max(0, match.start() - 20) : match.start()].rstrip() or " ") and grain == 1:
             grain = Decimal(10) ** (len(digits) - len(digits.rstrip("0")))
-        unit, noun = _counted(text, match.end())
+        unit, noun = _counted(text, match.end() if scaled else end)
         if match["currency"]:
             unit = _UNIT_OF[match["currency"].lower()] if match["currency"] != "£" else "pound"
         taken[match.start() : match.end()] = [True] * (match.end() - match.start())
@@ -278,7 +279,7 @@ def _counted(text: str, end: int) -> tuple[str, str]:
     if word == "per cent":
         return "percent", word
     glued = text[end : end + 1] not in (" ", "-", "\n")
-    if len(word) == 1 and word.isalpha() and not glued and word != "h":
+    if len(word) == 1 and word.isalpha() and not glued and word not in "hm":
         return "", word
     return _UNIT_OF.get(word, ""), word
 
