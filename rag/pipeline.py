@@ -42,7 +42,16 @@ from rag.index.analyzer import analyzer
 from rag.index.encoder_folder import bundled_folder
 from rag.index.storage import StorageView
 from rag.library import Library
-from rag.protocols import Chunker, Encoder, Generator, LanguageModel, Reranker, Retriever, Verifier
+from rag.protocols import (
+    Chunker,
+    Encoder,
+    Forgetful,
+    Generator,
+    LanguageModel,
+    Reranker,
+    Retriever,
+    Verifier,
+)
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
@@ -291,6 +300,20 @@ class Engine(Library):
         with self._answering(principal, asks.request, comparison, quotes_hold) as answering:
             both = (answering.view.document(each) for each in (first_id, second_id))
             return answering.over(asks, [hit for document in both for hit in passages_of(document)])
+
+    def compact(self) -> None:
+        """Merge all segments into one, and leave nothing of deleted documents in any file.
+
+        What a language model keeps of prompts goes as well.
+
+        Raises:
+            IndexLocked: Another process is writing, or holds an old commit open.
+        """
+        super().compact()
+        keepers: list[object] = [self._generator, self._wanted_model]
+        for keeper in keepers:
+            if isinstance(keeper, Forgetful):
+                keeper.forget()
 
     def _stream(self, asks: Asked, principal: Principal | None) -> Iterator[Sentence | Answer]:
         with self._answering(principal, asks.request) as answering:

@@ -148,6 +148,15 @@ class StreamingGenerator(Protocol):
         ...
 
 
+@runtime_checkable
+class Forgetful(Protocol):
+    """What keeps something of the documents beside the index, and can let go of it."""
+
+    def forget(self) -> None:
+        """Let go of all of it."""
+        ...
+
+
 class Verifier(Protocol):
     """Judges whether passages prove what is claimed of them."""
 

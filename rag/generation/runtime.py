@@ -147,8 +147,8 @@ class LocalModel:
         """How many of its tokens `text` has."""
         return len(self._vocabulary.encode(text))
 
-    def forget(self, partition: str) -> None:
-        """Drop the states of a tenant's prompts, in memory and on disk."""
+    def forget(self, partition: str | None = None) -> None:
+        """Drop the states of all prompts, or of a tenant's, in memory and on disk."""
         self._states.forget(partition)
 
     def generate(

@@ -77,14 +77,13 @@ class StateStore:
         self._hold(key, state)
         self._write(key, state)
 
-    def forget(self, partition: str) -> None:
-        """Drop all states of a partition, on disk too: its documents' words can be read out of them."""
-        where = self._key(partition, ())[0]
+    def forget(self, partition: str | None = None) -> None:
+        """Drop all states, or a partition's, on disk too: words of documents can be read out of them."""
+        where = None if partition is None else self._key(partition, ())[0]
         with self._lock:
-            for key in [key for key in self._held if key[0] == where]:
+            for key in [key for key in self._held if where in (None, key[0])]:
                 self._size -= len(self._held.pop(key))
-        folder = self._folder / where if self._folder else None
-        for path in folder.glob(f"*{_SUFFIX}") if folder and folder.is_dir() else ():
+        for path in self._folder.glob(f"{where or '*'}/*{_SUFFIX}") if self._folder else ():
             _remove(path)
 
     def _key(self, partition: str, tokens: Sequence[int]) -> tuple[str, str]:

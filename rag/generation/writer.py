@@ -20,7 +20,7 @@ from rag.generation.instructions import without_instructions
 from rag.generation.marks import MARK, composed, flat, has_marks, numbers_in, without_marks
 from rag.generation.prompt import as_shown, make_prompt
 from rag.generation.quoting import Quoting, Words, words
-from rag.protocols import LanguageModel, Prompt, Reranker, Sampling
+from rag.protocols import Forgetful, LanguageModel, Prompt, Reranker, Sampling
 from rag.sentences import sentence_spans
 from rag.types import Answer, Citation, Hit, Message, Sentence, Usage
 
@@ -91,6 +91,11 @@ class Writer:
     def for_tenant(self, tenant: str) -> Writer:
         """The same writer, whose kept states no other tenant's questions meet."""
         return replace(self, partition=tenant)
+
+    def forget(self) -> None:
+        """Drop the model's kept states: words of documents can be read out of them."""
+        if isinstance(self.model, Forgetful):
+            self.model.forget()
 
     def with_history(self, messages: Sequence[Message]) -> Writer:
         """The same writer, in the course of a conversation."""

@@ -85,6 +85,9 @@ def test_a_partition_is_forgotten_whole(tmp_path):
     assert store.get("acme", TOKENS) is None
     assert StateStore("model", folder=tmp_path).get("acme", TOKENS) is None
     assert store.get("umbrella", TOKENS) == b"state"
+    store.forget()
+    assert store.get("umbrella", TOKENS) is None
+    assert files(tmp_path) == []
 
 
 def test_nothing_of_a_partitions_name_is_in_the_folder_and_only_its_owner_reads_it(tmp_path):
