@@ -38,8 +38,17 @@ TYPES = {
     "F16": gguf.GGMLQuantizationType.F16,
     "Q8_0": gguf.GGMLQuantizationType.Q8_0,
     "Q4_0": gguf.GGMLQuantizationType.Q4_0,
+    "Q4_K": gguf.GGMLQuantizationType.Q4_K,
+    "Q5_K": gguf.GGMLQuantizationType.Q5_K,
+    "Q6_K": gguf.GGMLQuantizationType.Q6_K,
 }
-_FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7}
+_FILE_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7, "Q4_K": 15, "Q5_K": 17, "Q6_K": 18}
+# Where the scales of a block stand that nobody here can quantise to, and what they are by chance.
+_SCALES = {
+    "Q4_K": ((0, 1 / 240), (2, 1 / 32)),
+    "Q5_K": ((0, 1 / 480), (2, 1 / 31)),
+    "Q6_K": ((208, 1 / 1400),),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +188,8 @@ def _add_weights(
         writer.add_tensor(name, np.ones(shape.width, np.float32))
 
     add("token_embd.weight", shape.vocabulary, shape.width, scale=1.0)
+    if writer.arch in ("qwen2", "qwen3"):
+        _add_of_qwen(writer, shape, rng)
     for layer in range(shape.layers):
         norm(f"blk.{layer}.attn_norm.weight")
         add(f"blk.{layer}.attn_q.weight", shape.width, shape.width)
@@ -191,6 +202,19 @@ def _add_weights(
         add(f"blk.{layer}.ffn_down.weight", shape.width, shape.hidden)
     norm("output_norm.weight")
     add("output.weight", shape.vocabulary, shape.width)
+
+
+def _add_of_qwen(writer: gguf.GGUFWriter, shape: Shape, rng: np.random.Generator) -> None:
+    """What the second version of this family adds to its projections, and the third to its heads."""
+    head = shape.width // shape.heads
+    for layer in range(shape.layers):
+        for part, heads in (("q", shape.heads), ("k", shape.kv_heads), ("v", shape.kv_heads)):
+            if writer.arch == "qwen2":
+                values = rng.standard_normal(heads * head).astype(np.float32)
+                writer.add_tensor(f"blk.{layer}.attn_{part}.bias", values)
+            elif part != "v":
+                values = rng.uniform(0.5, 1.5, head).astype(np.float32)
+                writer.add_tensor(f"blk.{layer}.attn_{part}_norm.weight", values)
 
 
 COPIER = Shape(layers=2, width=320, heads=5, kv_heads=5, hidden=32)
@@ -258,6 +282,18 @@ def _add_tensor(
     writer: gguf.GGUFWriter, name: str, values: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType
 ) -> None:
     """Add a tensor, quantised. Its shape is told by its values, or by its bytes where those are packed."""
-    packed = gguf.quants.quantize(values, kind)
+    packed = _by_chance(values, kind) if kind.name in _SCALES else gguf.quants.quantize(values, kind)
     plain = kind in (gguf.GGMLQuantizationType.F32, gguf.GGMLQuantizationType.F16)
     writer.add_tensor(name, packed, raw_dtype=None if plain else kind)
+
+
+def _by_chance(values: npt.NDArray[np.float32], kind: gguf.GGMLQuantizationType) -> npt.NDArray[np.uint8]:
+    """Random weights about as large as `values`, in blocks of a kind that the package only reads."""
+    block, size = gguf.GGML_QUANT_SIZES[kind]
+    rows, columns = values.shape
+    rng = np.random.default_rng(abs(int(1000 * values[0, 0])))
+    data = rng.integers(0, 256, (rows * columns // block, size), np.uint8)
+    for at, share in _SCALES[kind.name]:
+        scale = np.full(len(data), share * values.std(), np.float16)
+        data[:, at : at + 2] = scale.view(np.uint8).reshape(-1, 2)
+    return data.reshape(rows, -1)

@@ -16,7 +16,7 @@ from rag.generation.runtime_llama_api import Batch, complaints, load_library
 from rag.generation.runtime_sampler import Logits
 from rag.generation.runtime_vocabulary import Vocabulary, load_model
 
-GUESS_COST = 0.45
+GUESS_COST = 0.3
 """Measured by tests/bench/bench_llm.py on a CPU."""
 
 

@@ -14,13 +14,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rag.generation.gguf import ModelFile, Tensor
+from rag.generation.gguf import ModelFile
+from rag.generation.runtime_weights import TYPES, Weights, unpacked
 
 ARCHITECTURES = ("llama", "qwen2", "qwen3")
-TYPES = ("F32", "F16", "Q8_0", "Q4_0", "Q4_1")
-"""What weights may be. Others would lose something on the way, and are left to llama.cpp."""
-
-BLOCK = 32
 _FIELDS = frozenset(
     "context_length embedding_length block_count feed_forward_length vocab_size rope.dimension_count "
     "rope.freq_base rope.scaling.type attention.head_count attention.head_count_kv attention.key_length "
@@ -85,68 +82,6 @@ def _shapes(file: ModelFile) -> dict[str, tuple[int, ...]]:
     for layer in range(file.layers):
         shapes |= {f"blk.{layer}.{name}": shape for name, shape in block.items()}
     return shapes
-
-
-class Weights:
-    """The tensors of a file, mapped into memory and not read before they are used."""
-
-    def __init__(self, file: ModelFile) -> None:
-        self.file = file
-        self._data = np.memmap(file.path, np.uint8, "r")
-        self._tensors = {tensor.name: tensor for tensor in file.tensors}
-
-    def has(self, name: str) -> bool:
-        """Whether there is a tensor of that name."""
-        return name in self._tensors
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Its shape, the number of rows first."""
-        return tuple(reversed(self._tensors[name].shape))
-
-    def floats(self, name: str) -> npt.NDArray[np.float32]:
-        """A whole tensor as numbers."""
-        tensor = self._tensors[name]
-        return dequantised(self._raw(tensor), tensor.type).reshape(self.shape(name))
-
-    def rows(self, name: str, which: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        """Some rows of a tensor as numbers: float32 (rows, columns)."""
-        tensor = self._tensors[name]
-        raw = self._raw(tensor).reshape(self.shape(name)[0], -1)
-        return dequantised(raw[which], tensor.type).reshape(len(which), tensor.shape[0])
-
-    def packed(self, name: str) -> tuple[str, npt.NDArray[np.uint8]]:
-        """The type of a tensor and its bytes, a row of them for each row."""
-        tensor = self._tensors[name]
-        return tensor.type, self._raw(tensor).reshape(self.shape(name)[0], -1)
-
-    def _raw(self, tensor: Tensor) -> npt.NDArray[np.uint8]:
-        start = self.file.data_offset + tensor.offset
-        return self._data[start : start + tensor.bytes]
-
-
-def dequantised(raw: npt.NDArray[np.uint8], kind: str) -> npt.NDArray[np.float32]:
-    """Packed weights as numbers, float32, flat."""
-    flat = np.ascontiguousarray(raw).reshape(-1)
-    if kind in ("F32", "F16"):
-        return flat.view(np.float32 if kind == "F32" else np.float16).astype(np.float32)
-    codes, scale, shift = unpacked(flat, kind)
-    values = codes.astype(np.float32) * scale.astype(np.float32)
-    return np.asarray(values if shift is None else values + shift.astype(np.float32), np.float32).reshape(-1)
-
-
-def unpacked(
-    raw: npt.NDArray[np.uint8], kind: str
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.float16], npt.NDArray[np.float16] | None]:
-    """Codes (blocks, 32) with the scale and the shift of each block (blocks, 1): `code * scale + shift`."""
-    size = {"Q8_0": 34, "Q4_0": 18, "Q4_1": 20}[kind]
-    blocks = raw.reshape(-1, size)
-    scale = np.ascontiguousarray(blocks[:, :2]).view(np.float16)
-    if kind == "Q8_0":
-        return blocks[:, 2:].view(np.int8), scale, None
-    shift = np.ascontiguousarray(blocks[:, 2:4]).view(np.float16) if kind == "Q4_1" else None
-    nibbles = blocks[:, size - 16 :]
-    codes = np.concatenate([nibbles & 15, nibbles >> 4], axis=1)
-    return (codes, scale, shift) if shift is not None else (codes.astype(np.int8) - 8, scale, None)
 
 
 def halves(rows: int, heads: int) -> npt.NDArray[np.int64]:
@@ -320,21 +255,24 @@ def _matrix(kind: str, packed: npt.NDArray[np.uint8], shape: tuple[int, ...]) ->
         values = flat.view(np.float32 if kind == "F32" else np.float16).reshape(shape)
         return op.convert(op.constant(values), np.float32)
     codes, scale, shift = unpacked(np.ascontiguousarray(packed), kind)
-    grouped = (shape[0], shape[1] // BLOCK, BLOCK)
-    if kind == "Q8_0":
-        stored = op.constant(np.ascontiguousarray(codes).reshape(grouped))
-    else:
-        # Two to a byte, the first in the lower half; -8..7 or 0..15.
-        low, high = codes[:, 0::2].view(np.uint8) & 15, codes[:, 1::2].view(np.uint8) << 4
-        kind_of = ov.Type.u4 if kind == "Q4_1" else ov.Type.i4
-        # A tensor of its own: one over an array would be read after the array is gone.
-        packed_codes = ov.Tensor(kind_of, ov.Shape(grouped))
-        packed_codes.data.reshape(-1)[:] = (low | high).reshape(-1)
-        stored = op.constant(packed_codes)
-    wide = op.convert(stored, np.float16)
-    group = (shape[0], shape[1] // BLOCK, 1)
     if shift is not None:
-        zero = -shift.astype(np.float32) / np.where(scale == 0, 1, scale).astype(np.float32)
-        wide = op.subtract(wide, op.constant(zero.astype(np.float16).reshape(group)))
-    wide = op.multiply(wide, op.constant(scale.reshape(group)))
+        # A group of one value has no scale: it is given one by which the shift is a whole number.
+        codes = np.where(scale == 0, codes.dtype.type(0), codes)
+        scale = np.where(scale == 0, np.where(shift == 0, np.float32(1), -shift / 8), scale)
+    groups = (shape[0], -1, codes.shape[1])
+    if kind in ("Q4_0", "Q4_1", "Q4_K"):
+        # Two to a byte, the first in the lower half. A tensor of its own: one over an array would be
+        # read after the array is gone.
+        low, high = codes[:, 0::2].view(np.uint8) & 15, codes[:, 1::2].view(np.uint8) << 4
+        size = ov.Shape([shape[0], shape[1] // codes.shape[1], codes.shape[1]])
+        tensor = ov.Tensor(ov.Type.i4 if shift is None else ov.Type.u4, size)
+        tensor.data.reshape(-1)[:] = (low | high).reshape(-1)
+        stored = op.constant(tensor)
+    else:
+        stored = op.constant(np.ascontiguousarray(codes).reshape(groups))
+    wide = op.convert(stored, np.float16)
+    if shift is not None:
+        zero = (-shift / scale).astype(np.float16)
+        wide = op.subtract(wide, op.constant(zero.reshape(shape[0], -1, 1)))
+    wide = op.multiply(wide, op.constant(scale.astype(np.float16).reshape(shape[0], -1, 1)))
     return op.convert(op.reshape(wide, np.array(shape), special_zero=False), np.float32)

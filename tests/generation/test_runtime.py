@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tiny_gguf import COPIER, write_gguf
+from tiny_gguf import COPIER, TYPES, Shape, write_gguf
 
 from rag.errors import InputError, ModelFailed, ModelRefused, PromptTooLong
 from rag.generation import runtime_llama_api
@@ -67,13 +67,20 @@ def test_the_same_is_written_every_time(model):
     assert usage.prompt_tokens > model.count(PROMPT.system) + model.count(PROMPT.context)
 
 
-@pytest.mark.parametrize("quantisation", ["F32", "F16", "Q8_0", "Q4_0"])
-def test_both_runtimes_make_the_same_of_a_prompt(tmp_path, quantisation):
+@pytest.mark.parametrize(
+    ("quantisation", "architecture"),
+    [*((each, "llama") for each in TYPES), ("F16", "qwen2"), ("F16", "qwen3")],
+)
+def test_both_runtimes_make_the_same_of_a_prompt(tmp_path, quantisation, architecture):
     from rag.generation.runtime_batch import Part
     from rag.generation.runtime_llama import LlamaDecoder
     from rag.generation.runtime_openvino import OpenVinoDecoder
+    from rag.generation.runtime_openvino_graph import misses
 
-    file = read_gguf(write_gguf(tmp_path / "tiny.gguf", quantisation=quantisation))
+    shape = Shape(layers=2, width=256, heads=4, kv_heads=2, hidden=256)
+    path = tmp_path / "tiny.gguf"
+    file = read_gguf(write_gguf(path, quantisation=quantisation, shape=shape, architecture=architecture))
+    assert misses(file) == ""
     one = LlamaDecoder(file, context_tokens=256, slots=1, threads=1, gpu_layers=0)
     other = OpenVinoDecoder(file, slots=1, threads=1)
     part = Part(0, 0, list(range(40, 100)), 3)
