@@ -125,6 +125,17 @@ def test_a_tensor_that_lies_is_refused(path, tmp_path, place, form, value, why):
         read_gguf(copy)
 
 
+@pytest.mark.parametrize(("token", "other"), [("Ġday", "Ġmon"), ("Ġdays", "Ġday\0")])
+def test_a_token_that_is_there_twice_is_refused(path, tmp_path, token, other):
+    copy = _edited(path, tmp_path, _token(token), _token(other))
+    with pytest.raises(ModelRefused, match="twice"):
+        read_gguf(copy)
+
+
+def _token(text: str) -> bytes:
+    return struct.pack("<Q", len(text.encode())) + text.encode()
+
+
 def test_a_file_that_was_cut_off_anywhere_is_refused(path, tmp_path):
     data = path.read_bytes()
     copy = tmp_path / "cut.gguf"
