@@ -18,9 +18,6 @@ from rag.types import Hit
 Order: TypeAlias = Literal["edges", "document"]
 Count: TypeAlias = Callable[[str], int]
 
-_FRAME_TOKENS = 24
-"""About what the lines around a passage take: its number, its title and its end."""
-
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -41,7 +38,9 @@ class Passage:
     rank: int
 
 
-def assemble(hits: Sequence[Hit], count: Count, budget_tokens: int, order: Order = "edges") -> list[Passage]:
+def assemble(
+    hits: Sequence[Hit], count: Count, budget_tokens: int, order: Order = "edges", *, frame_tokens: int = 0
+) -> list[Passage]:
     """The passages of the best hits that `budget_tokens` allow, numbered from 1 in the order shown.
 
     Hits of one document that overlap or touch become one passage; a passage whose words were shown
@@ -49,22 +48,26 @@ def assemble(hits: Sequence[Hit], count: Count, budget_tokens: int, order: Order
     beginning is shown. With `edges` the best stands first, the second last, and the worst in the
     middle, where models read worst; with `document` passages stand in the order of their
     documents and places, so that another question about the same passages finds their state kept. Either
-    order depends on nothing but the hits.
+    order depends on nothing but the hits. `frame_tokens` are what the lines around a passage take.
 
     Source: Liu et al., Lost in the Middle: How Language Models Use Long Contexts, TACL 2024
     (arXiv:2307.03172, 2023).
     """
+
+    def cost(passage: Passage) -> int:
+        return count(passage.text) + count(passage.title or passage.source) + frame_tokens
+
     shown: list[Passage] = []
     left = budget_tokens
     for hit in sorted(hits, key=lambda each: each.rank):
         joined, rest = _joined(_passage(hit), shown)
         if joined in shown or any(_says_the_same(joined, other) for other in rest):
             continue
-        cost = _cost(joined, count) - sum(_cost(each, count) for each in shown if each not in rest)
-        if cost <= left:
-            shown, left = [*rest, joined], left - cost
+        more = cost(joined) - sum(cost(each) for each in shown if each not in rest)
+        if more <= left:
+            shown, left = [*rest, joined], left - more
     if not shown and hits:
-        shown = _beginning(_passage(min(hits, key=lambda each: each.rank)), count, budget_tokens)
+        shown = _beginning(_passage(min(hits, key=lambda each: each.rank)), cost, budget_tokens)
     return [replace(each, number=number) for number, each in enumerate(_ordered(shown, order), start=1)]
 
 
@@ -82,10 +85,6 @@ def _passage(hit: Hit) -> Passage:
         page=chunk.page,
         rank=hit.rank,
     )
-
-
-def _cost(passage: Passage, count: Count) -> int:
-    return count(passage.text) + count(passage.title) + _FRAME_TOKENS
 
 
 def _joined(passage: Passage, shown: Sequence[Passage]) -> tuple[Passage, list[Passage]]:
@@ -113,12 +112,12 @@ def _says_the_same(one: Passage, other: Passage) -> bool:
     return flat(one.text).casefold() == flat(other.text).casefold()
 
 
-def _beginning(passage: Passage, count: Count, budget_tokens: int) -> list[Passage]:
+def _beginning(passage: Passage, cost: Callable[[Passage], int], budget_tokens: int) -> list[Passage]:
     """The passage cut behind the last sentence, or else the last word, that fits; nothing where none does."""
     sentences = [span.end for span in sentence_spans(passage.text)]
     words = [word.end() for word in re.finditer(r"\S+", passage.text)]
     for ends in (sentences, words):
-        fits = bisect_right(ends, budget_tokens, key=lambda end: _cost(_cut(passage, end), count))
+        fits = bisect_right(ends, budget_tokens, key=lambda end: cost(_cut(passage, end)))
         if fits:
             return [_cut(passage, ends[fits - 1])]
     return []

@@ -18,7 +18,7 @@ from rag.generation.extractive import NO_ANSWER
 from rag.generation.grammar import cited_answer
 from rag.generation.instructions import without_instructions
 from rag.generation.marks import MARK, composed, flat, has_marks, numbers_in, without_marks
-from rag.generation.prompt import as_shown, make_prompt
+from rag.generation.prompt import FRAME, as_shown, make_prompt
 from rag.generation.quoting import Quoting, Words, words
 from rag.protocols import Forgetful, LanguageModel, Prompt, Reranker, Sampling
 from rag.sentences import sentence_spans
@@ -26,6 +26,9 @@ from rag.types import Answer, Citation, Hit, Message, Sentence, Usage
 
 _FEWEST_TOKENS = 64
 """Less than this for the passages is too little to answer from."""
+
+_FRAME_SLACK = 6
+"""By how many tokens the lines around a passage may differ from each other."""
 
 _TEMPLATE_TOKENS = 32
 """What a chat template may add around a message."""
@@ -119,7 +122,8 @@ class Writer:
         history = self._recent()
         shown = hits if self.keep_instructions else without_instructions(hits)
         room = self._room(question, history) if shown else 0
-        passages = assemble(shown, self._count, room, self.order)
+        frame = self.model.count(FRAME) + _FRAME_SLACK
+        passages = assemble(shown, self._count, room, self.order, frame_tokens=frame)
         draft = _Draft(question, tuple(hits), self.model.name, Quoting(passages, self.analyze, self.scorer))
         if not passages:
             yield draft.answer()
@@ -127,8 +131,8 @@ class Writer:
         prompt = make_prompt(question, passages, history, datamark=self.datamark)
         with self._writing(prompt, len(passages), draft.told) as pieces:
             for raw in sentences_of(pieces):
-                if refuses(raw):
-                    break
+                if refuses(raw) or (self._is_full(draft.usage) and not has_marks(raw)):
+                    break  # what was cut off before its mark is no sentence
                 if draft.add(raw, {passage.number for passage in passages}):
                     yield draft.answer()
                 if len(draft.sentences) == self.most_sentences:
@@ -149,6 +153,10 @@ class Writer:
             close: Callable[[], None] | None = getattr(pieces, "close", None)
             if close is not None:
                 close()
+
+    def _is_full(self, usage: Usage | None) -> bool:
+        """Whether the model wrote as much as it may."""
+        return usage is not None and usage.generated_tokens >= self.sampling.max_tokens
 
     def _count(self, text: str) -> int:
         """How many tokens a passage's text has as it is shown."""

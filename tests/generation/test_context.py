@@ -48,16 +48,17 @@ def test_a_copy_in_another_document_is_left_out():
 
 def test_what_does_not_fit_is_left_out_and_smaller_ones_are_still_taken():
     hits = [hit_of("Short one.", 1), hit_of("word " * 500, 2), hit_of("Short two.", 3)]
-    assert [passage.rank for passage in assemble(hits, count, 100)] == [1, 3]
+    assert [passage.rank for passage in assemble(hits, count, 100, frame_tokens=40)] == [1, 3]
+    assert [passage.rank for passage in assemble(hits, count, 80, frame_tokens=40)] == [1]
 
 
 def test_where_not_even_the_best_fits_its_beginning_is_shown():
-    (passage,) = assemble([cut(0, len(TEXT), 1)], count, 60)
+    (passage,) = assemble([cut(0, len(TEXT), 1)], count, 36)
     assert passage.text == TEXT[: passage.end]
     assert passage.text.endswith("thing number 3.")
-    (passage,) = assemble([cut(0, len(TEXT), 1)], count, 30)
+    (passage,) = assemble([cut(0, len(TEXT), 1)], count, 36, frame_tokens=30)
     assert passage.text == "Sentence 0 speaks of"
-    assert assemble([cut(0, len(TEXT), 1)], count, 20) == []
+    assert assemble([cut(0, len(TEXT), 1)], count, 36, frame_tokens=34) == []
 
 
 def test_no_hits_are_no_passages():

@@ -100,6 +100,13 @@ def test_an_answer_that_is_long_enough_stops_the_model():
     assert (len(answer.sentences), model.closed) == (3, 1)
 
 
+def test_what_was_cut_off_before_its_mark_is_left_out():
+    text = "The lamp is lit at dusk [1]. The rope is kept"
+    full, not_full = Sampling(max_tokens=12), Sampling(max_tokens=13)
+    assert len(written(ScriptedModel(text), full)("?", lamps()).sentences) == 1
+    assert len(written(ScriptedModel(text), not_full)("?", lamps()).sentences) == 2
+
+
 def test_tenant_history_and_sampling_reach_the_model():
     model = ScriptedModel(TWO)
     writer = (
@@ -140,7 +147,7 @@ def test_datamarks_are_counted():
         model = Words(TWO)
         written(model, budget_tokens=200, datamark=datamark)("?", hits)
         shown.append(model.prompts[0].context.count("end of passage"))
-    assert shown == [2, 1]
+    assert shown == [3, 2]
 
 
 def test_no_room_for_passages_is_an_error_that_says_so():
