@@ -1,9 +1,10 @@
 """Answers in the documents' own words: the sentences that best support an answer, quoted and cited.
 
 No language model writes here. One logistic model says of each sentence of the contexts how likely it
-answers the question; `rag.generation.abstain` says by the best of them how likely there is an answer
-at all. Both were fitted on development questions by `scripts/fit_extractive.py`. Where a name, a
-number or a date is asked for, the words that give it are marked inside the quote.
+answers the question; `abstain` says by the best of them how likely there is an answer at all. Both were
+fitted on development questions by `scripts/fit_extractive.py`. A sentence brings what it must be read
+with: a row the names of its columns, a pronoun the sentence before it, a question for several things
+all items of a list. Where a name, a number or a date is asked for, it is marked inside the quote.
 """
 
 from __future__ import annotations
@@ -14,33 +15,41 @@ from dataclasses import replace
 import numpy as np
 
 from rag.generation.abstain import LEAST_CONFIDENCE, confidence
-from rag.generation.candidates import Analyze, Candidate, Evidence, find_candidates, weigh
+from rag.generation.candidates import FEWEST_WORDS, Candidate, find_candidates
+from rag.generation.choose import choose
+from rag.generation.conflicts import Rivals, find_rivals
+from rag.generation.evidence import FEATURES, Analyze, Evidence, weigh
+from rag.generation.lists import asks_several, items_of
+from rag.generation.pronouns import leans
+from rag.generation.shapes import Asked
 from rag.generation.short_answer import short_answer
+from rag.generation.tables import find_cell, settle_rows
 from rag.protocols import Encoder, Generator
-from rag.types import Answer, Citation, Hit, Scores, Sentence, Span, Vectors
+from rag.types import Answer, Citation, Conflict, Hit, Scores, Sentence, Span
 
 NO_ANSWER = "The documents do not answer this."
 
-WEIGHTS = np.array([3.372, 3.930, -0.576, 5.332, 0.669], np.float32)  # of candidates.FEATURES
-BIAS = -9.156
-
-NEARLY = 0.5
-"""The share of the best candidate's likelihood that another one needs to stand beside it."""
-
-SAME = 0.95
-"""Two candidates whose vectors are this close say the same."""
+WEIGHTS = np.array([3.376, 3.644, 6.653, 4.451, -0.835, -0.134, 0.672], np.float32)  # of evidence.FEATURES
+BIAS = -8.586
 
 
 def extractive(
     encoder: Encoder,
     analyze: Analyze,
     *,
-    most_sentences: int = 3,
+    most_sentences: int = 6,
     least_confidence: float = LEAST_CONFIDENCE,
 ) -> Generator:
     """A generator that quotes at most `most_sentences`, and abstains below `least_confidence`.
 
-    `analyze` turns text into terms, as the index does.
+    A question for one fact gets three sentences at most. What a sentence must be read with, and the
+    other version of an answer that two versions of a document give differently, come on top of these.
+
+    Args:
+        encoder: Compares sentences with the question. The confidence was fitted on all-MiniLM-L6-v2.
+        analyze: Turns text into terms, as the index does.
+        most_sentences: How many sentences an answer to an open question has at most.
+        least_confidence: Below it the answer is that there is none.
     """
 
     def generate(question: str, hits: Sequence[Hit]) -> Answer:
@@ -48,12 +57,23 @@ def extractive(
         if not candidates:
             return _abstention(question, hits, 0.0)
         evidence = weigh(question, candidates, hits, encoder, analyze)
-        likelihood = _likelihood(evidence.features @ WEIGHTS + np.float32(BIAS))
+        logits = evidence.features @ WEIGHTS + np.float32(BIAS)
+        likelihood = settle_rows(question, candidates, evidence, _likelihood(logits))
         sure = confidence(evidence, int(likelihood.argmax()))
         if sure < least_confidence:
             return _abstention(question, hits, sure)
-        chosen = [candidates[at] for at in _choose(likelihood, evidence.vectors, most_sentences)]
-        return _highlighted(_compose(question, hits, chosen, sure), evidence, analyze)
+        chosen = choose(question, evidence, likelihood, most_sentences)
+        rivals = find_rivals(candidates, evidence, likelihood, hits, chosen)
+        if rivals:
+            chosen = [*rivals.candidates, *(at for at in chosen if at not in rivals.candidates)]
+        chosen = _with_followers(chosen, candidates, evidence)
+        quoted = _gathered(question, [candidates[at] for at in chosen], candidates)
+        citations = [
+            _citation(number, hits[one.context], one, _mark(question, one, evidence, analyze))
+            for number, one in enumerate(_in_order(quoted, hits), start=1)
+        ]
+        answer = _compose(question, hits, citations, sure)
+        return replace(answer, conflicts=_conflicts(rivals, candidates, citations, hits))
 
     return generate
 
@@ -62,37 +82,77 @@ def _likelihood(logits: Scores) -> Scores:
     return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
-def _choose(likelihood: Scores, vectors: Vectors, most: int) -> list[int]:
-    """The best candidate and those about as likely that say something else, best first."""
-    order = np.argsort(-likelihood, kind="stable")
-    chosen = [int(order[0])]
-    for at in order[1:]:
-        if len(chosen) == most or likelihood[at] < NEARLY * likelihood[order[0]]:
-            break
-        if (vectors[chosen] @ vectors[at]).max() < SAME:
-            chosen.append(int(at))
-    return chosen
+def _with_followers(chosen: Sequence[int], candidates: Sequence[Candidate], evidence: Evidence) -> list[int]:
+    """The chosen candidates; behind one without what is asked for, the next sentence where that gives it.
 
-
-def _compose(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], confidence: float) -> Answer:
-    """An answer of the chosen sentences: the best one's document first, each document in its own order.
-
-    A row of a table brings the row that names its columns.
+    `Fill in the blue book. It has 42 questions.`
     """
-    documents = list(dict.fromkeys(hits[candidate.context].chunk.document_id for candidate in chosen))
-    quoted = {
-        (documents.index(hits[one.context].chunk.document_id), one.start): one
-        for candidate in chosen
-        for one in (candidate.columns, candidate)
-        if one is not None
-    }
-    ordered = [quoted[place] for place in sorted(quoted)]
-    citations = [_citation(number, hits[one.context], one) for number, one in enumerate(ordered, start=1)]
-    sentences = [Sentence(each.quote, (each.number,), supported=True, support=1.0) for each in citations]
+    given = evidence.features[:, FEATURES.index("kind")]
+    found = list(chosen)
+    for at in chosen:
+        place = candidates[at].start, candidates[at].text
+        for other, each in enumerate(candidates):
+            follows = each.before is not None and (each.before.start, each.before.text) == place
+            if follows and given[at] < 0 < given[other] and leans(each.text) and other not in found:
+                found.append(other)
+    return found
+
+
+def _gathered(question: str, chosen: Sequence[Candidate], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The chosen candidates with what each must be read with, in the order in which they were chosen."""
+    several = asks_several(question)
+    gathered: list[Candidate] = []
+    for one in chosen:
+        items = items_of(one, candidates) if several else []
+        lead = one.lead if one.lead and one.lead.text.rstrip().endswith(":") else None
+        gathered.extend(each for each in (one.columns, lead, _introduction(one), one) if each)
+        gathered.extend(items)
+    return gathered
+
+
+def _introduction(one: Candidate) -> Candidate | None:
+    """The sentence that says of what a sentence that begins with a pronoun speaks."""
+    before = one.before
+    if before is None or one.is_row or one.is_item or before.is_row or not leans(one.text):
+        return None
+    return before if len(before.text.split()) >= FEWEST_WORDS and not before.text.endswith("?") else None
+
+
+def _in_order(quoted: Sequence[Candidate], hits: Sequence[Hit]) -> list[Candidate]:
+    """Each candidate once: the best one's document first, each document in its own order."""
+    documents = list(dict.fromkeys(hits[one.context].chunk.document_id for one in quoted))
+    placed = {(documents.index(hits[one.context].chunk.document_id), one.start): one for one in quoted}
+    return [placed[place] for place in sorted(placed)]
+
+
+def _mark(question: str, one: Candidate, evidence: Evidence, analyze: Analyze) -> Span | None:
+    """Where in its document the words stand that a question for a name, a number or a date asks for."""
+    if one.columns:
+        number = evidence.asked is Asked.NUMBER
+        span = find_cell(one.columns.text, one.text, evidence.weight, analyze, number=number)
+    elif one.is_row:
+        span = None
+    else:
+        span = short_answer(one.text, question, evidence.weight, analyze)
+    return Span(one.start + span.start, one.start + span.end) if span else None
+
+
+def _conflicts(
+    rivals: Rivals | None, candidates: Sequence[Candidate], citations: Sequence[Citation], hits: Sequence[Hit]
+) -> tuple[Conflict, ...]:
+    if rivals is None:
+        return ()
+    numbers = {(each.document_id, each.start): each.number for each in citations}
+    found = [candidates[at] for at in rivals.candidates]
+    cited = tuple(numbers[hits[one.context].chunk.document_id, one.start] for one in found)
+    return (Conflict(cited, rivals.dates, " or ".join(rivals.values)),)
+
+
+def _compose(question: str, hits: Sequence[Hit], citations: Sequence[Citation], confidence: float) -> Answer:
     return Answer(
         question=question,
-        text=_joined(ordered),
-        sentences=tuple(sentences),
+        text=_joined(citations),
+        sentences=tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations),
         citations=tuple(citations),
         contexts=tuple(hits),
         abstained=False,
@@ -101,26 +161,19 @@ def _compose(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], co
     )
 
 
-def _highlighted(answer: Answer, evidence: Evidence, analyze: Analyze) -> Answer:
-    """The answer with the words marked, in each quote, that a question for a name or number asks for."""
-    citations = []
-    for each in answer.citations:
-        span = short_answer(each.quote, answer.question, evidence.weight, analyze)
-        place = Span(each.start + span.start, each.start + span.end) if span else None
-        citations.append(replace(each, highlight=place))
-    return replace(answer, citations=tuple(citations))
-
-
-def _joined(ordered: Sequence[Candidate]) -> str:
-    """The sentences with their marks, each row of a table on a line of its own."""
-    text = ""
-    for number, one in enumerate(ordered, start=1):
-        gap = "" if not text else "\n" if one.is_row or ordered[number - 2].is_row else " "
-        text += f"{gap}{' '.join(one.text.split())} [{number}]"
+def _joined(citations: Sequence[Citation]) -> str:
+    """The sentences with their marks, each row of a table and item of a list on a line of its own."""
+    text, above = "", False
+    for each in citations:
+        one = Candidate(each.quote, each.start, each.end, 0)
+        below = one.is_row or one.is_item
+        gap = "" if not text else "\n" if below or above else " "
+        text += f"{gap}{' '.join(each.quote.split())} [{each.number}]"
+        above = below
     return text
 
 
-def _citation(number: int, hit: Hit, candidate: Candidate) -> Citation:
+def _citation(number: int, hit: Hit, candidate: Candidate, highlight: Span | None) -> Citation:
     return Citation(
         number=number,
         document_id=hit.chunk.document_id,
@@ -131,6 +184,7 @@ def _citation(number: int, hit: Hit, candidate: Candidate) -> Citation:
         start=candidate.start,
         end=candidate.end,
         quote=candidate.text,
+        highlight=highlight,
     )
 
 

@@ -1,182 +1,129 @@
 """The few words of a sentence that answer a question for a name, a number or a date.
 
-What is asked for tells the shape of the answer: a number with its unit, a date, a name. All spans
-of that shape are found, those that the question itself holds are left out, and of the rest the one
-that stands nearest to the question's own words is taken.
+All spans of the shape asked for are found, those that the question itself holds are left out, and the
+rest are ranked by a linear model of nine features, fitted on the pairs of a right and a wrong span of
+the XQuAD (CC BY-SA 4.0) and Natural Questions (CC BY-SA 3.0) development questions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from enum import StrEnum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+from rag.generation.shapes import Asked, Terms, asked_for, find_spans, terms_of
 from rag.types import Span
 
-Terms = Callable[[str], list[str]]
-
-
-class Asked(StrEnum):
-    """The shape of an answer."""
-
-    NUMBER = "number"
-    DATE = "date"
-    PERSON = "person"
-    PLACE = "place"
-
-
-_ASKED = (
-    (Asked.DATE, r"\bwhen\b|\b(what|which|whose) (year|date|day|month|decade|century|time|hours|weeks)\b"),
-    (
-        Asked.NUMBER,
-        r"\bhow (many|much|long|far|often|old|tall|big|high|large|heavy|fast|deep|wide|thick|late|soon)\b"
-        r"|\b(what|which) (is |was |are |were )?(the |a )?(\w+ )?(percent|percentage|number|amount|price|cost"
-        r"|sum|fine|share|age|height|length|weight|speed|temperature|pressure|value|population|distance"
-        r"|visibility|wind)\b",
-    ),
-    (Asked.PERSON, r"\bwho(m|se)?\b"),
-    (
-        Asked.PLACE,
-        r"\bwhere\b|\b(what|which) (city|country|place|town|state|county|island|continent|region|port)\b",
-    ),
+FEATURES = (
+    "nearness",  # of the question's terms: each 1 / (3 + words between), a mean over all
+    "distance",  # in words to those that are there, a mean, at most 20, in tens
+    "counted",  # 1 where what is counted stands in or behind the number, -1 where it does not
+    "repeats",  # the share of its terms that the question has
+    "year for number",
+    "person behind by",
+    "place behind in",
+    "person at the start",
+    "full name",
 )
-_PATTERNS = tuple((asked, re.compile(pattern)) for asked, pattern in _ASKED)
+WEIGHTS = np.array([0.38, -0.92, 0.90, -0.68, -1.60, 0.94, 1.28, 1.55, 2.34])
 
-_MONTH = (
-    "(?:January|February|March|April|May|June|July|August|September|October|November|December"
-    r"|(?:Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec)\.?)"
-)
-_DAY = "(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?)"
-_YEAR = r"(?:1\d{3}|20\d{2})"
-_CLOCK = r"(?:[01]?\d|2[0-3])[:.][0-5]\d(?: ?[ap]\.?m\.?)?|\d{1,2} ?[ap]\.?m\.?\b"
-_DATES = re.compile(
-    rf"(?:{_DAY},? (?:the )?)?\b\d{{1,2}}(?:st|nd|rd|th)?(?: of)? {_MONTH}\b(?:,? {_YEAR})?"
-    rf"|\b{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?\b(?! ?{_MONTH})(?:,? {_YEAR}\b)?"
-    rf"|\b{_MONTH}(?:,? {_YEAR}\b)"
-    rf"|\b{_YEAR}s?(?:(?: ?[–-] ?| to | and )(?:{_YEAR}|\d\d)\b)?(?!\d)"
-    r"|\b(?:\d{1,2}(?:st|nd|rd|th)|[a-z]+th|first|second|third) (?:century|centuries)(?: (?:BC|AD|BCE|CE)\b)?"
-    rf"|\b{_MONTH}(?: (?:to|and) {_MONTH})?\b"
-    rf"|\b{_DAY}(?: (?:to|and) {_DAY})?\b"
-    rf"|\b(?:{_CLOCK})(?: (?:to|and) (?:{_CLOCK}))?"
-)
-_WORD_NUMBERS = (
-    "(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen"
-    "|seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand"
-    "|million|billion|half|dozen|twice|once)"
-)
-_UNIT = (
-    "(?:%|°[CF]?|per ?cent|percent|degrees(?: Celsius| Fahrenheit)?|years?|months?|weeks?|days?|hours?"
-    "|minutes?|seconds?|millimetres?|centimetres?|metres?|meters?|kilometres?|kilometers?|miles?|feet|foot"
-    "|inch(?:es)?|yards?|acres?|hectares?|square (?:metres?|miles?|kilometres?|feet)|tonnes?|tons?"
-    "|kilograms?|grams?|pounds?|litres?|liters?|gallons?|knots?|bar|volts?|amperes?|watts?|kilowatts?|euros?"
-    r"|dollars?|cents|kWh|kW|MW|GW|GB|MB|TB|kg|km/h|km2|km|cm|mm|mph|m|t|ft|lb|g)(?![\w])"
-)
-_NUMBERS = re.compile(
-    r"(?:[€$£¥]|US\$|C\$)?\s?(?<![\w.,-])(?:[€$£¥] ?)?\d[\d,]*(?:\.\d+)?(?![\w.]*[\w])"
-    rf"(?: (?:hundred|thousand|million|billion|trillion)\b)?(?: ?{_UNIT})?"
-    rf"|[€$£¥] ?\d[\d,]*(?:\.\d+)?(?: (?:million|billion|trillion)\b)?"
-    rf"|\b\d[\d,]*(?:\.\d+)?(?: ?{_UNIT})"
-    rf"|\b{_WORD_NUMBERS}(?:[ -]{_WORD_NUMBERS})*\b(?: {_UNIT})?",
-    re.IGNORECASE,
-)
-_JOINED = "of|the|de|del|della|di|da|van|von|der|den|du|la|le|al|bin|ibn|y|&"
-_NAME = re.compile(
-    rf"\b[^\W\d_a-zß-öø-ÿ][\w'’-]*(?:\.(?=\s[A-Z]))?"
-    rf"(?: (?:(?:{_JOINED}) ){{0,2}}[^\W\d_a-zß-öø-ÿ][\w'’-]*(?:\.(?=\s[A-Z]))?)*"
-)
-_NO_NAME = frozenset(
-    "the a an this that these those there it its he she we they you i his her our their your my in on at by "
-    "for from with as if when while after before since until although though because however but and or so "
-    "yet then thus hence also moreover what who why how where which is are was were do does did all any each "
-    "both some many most such one two three no not under over to of during between within about through "
-    "despite according other another several early late later today only even once here every".split()
-)
+_WORD = re.compile(r"[\w'’-]+")
+_COUNTED = re.compile(r"how (?:many|much) ((?:\w+ )?\w+)")
+_YEAR = re.compile(r"1[5-9]\d\d|20\d\d")
+_WITH_UNIT = re.compile(r"([€$£¥]? ?\d(?:[\d,.]*\d)?|[a-z]+(?:[ -][a-z]+)*) ([a-zA-Z°]+)")
+_AT = ("in", "at", "to", "from", "near", "of")
 
 
-def asked_for(question: str) -> Asked | None:
-    """The shape of the answer to `question`, None where it may have any."""
-    lower = question.lower()
-    return next((asked for asked, pattern in _PATTERNS if pattern.search(lower)), None)
-
-
-def find_spans(text: str, asked: Asked) -> list[Span]:
-    """All spans of `text` that have the shape asked for, in order, none inside another."""
-    match asked:
-        case Asked.DATE:
-            found = _DATES
-        case Asked.NUMBER:
-            found = _NUMBERS
-        case _:
-            return _names(text)
-    spans = (Span(*_trimmed(text, match.start(), match.end())) for match in found.finditer(text))
-    return [span for span in spans if span.start < span.end]
-
-
-def fills(text: str, asked: Asked, known: set[str], terms: Terms) -> bool:
-    """Whether `text` has a span of that shape with a term that is not `known` from the question."""
-    return any(not known.issuperset(_of(text[s.start : s.end], terms)) for s in find_spans(text, asked))
+@dataclass(frozen=True, slots=True)
+class _Word:
+    start: int
+    end: int
+    terms: tuple[str, ...]
 
 
 def short_answer(text: str, question: str, weight: Mapping[str, float], terms: Terms) -> Span | None:
     """The span of `text` that answers, None where another shape is asked for or none is there.
 
-    `weight` tells the terms of the question and what each counts. Ties go to the first span.
+    `weight` has the terms of the question that say what it is about. Ties go to the first span.
     """
     asked = asked_for(question)
     if asked is None:
         return None
     known = set(terms(question))
     spans = [
-        span
+        _without_unit(span, text, known, terms)
         for span in find_spans(text, asked)
-        if not known.issuperset(_of(text[span.start : span.end], terms))
+        if not known.issuperset(terms_of(text[span.start : span.end], terms))
     ]
     if not spans:
         return None
-    places = _places(text, weight, terms)
-    return max(spans, key=lambda span: (_nearness(span, places, weight), -span.start))
-
-
-def _of(text: str, terms: Terms) -> list[str]:
-    return terms(text) or [text.casefold()]
-
-
-def _places(text: str, weight: Mapping[str, float], terms: Terms) -> list[tuple[str, int]]:
-    """The terms of the question in `text`, each with the offset of its middle."""
-    return [
-        (term, (match.start() + match.end()) // 2)
-        for match in re.finditer(r"[\w'’-]+", text)
-        for term in terms(match[0])
-        if term in weight
+    words = [_Word(*match.span(), tuple(terms(match[0]))) for match in _WORD.finditer(text)]
+    scores = [
+        float(_measure(span, text, question.lower(), asked, words, weight, known, terms) @ WEIGHTS)
+        for span in spans
     ]
+    return spans[int(np.argmax(scores))]
 
 
-def _nearness(span: Span, places: list[tuple[str, int]], weight: Mapping[str, float]) -> float:
-    """How near the question's words are: each counts by its weight and, at its nearest, its distance."""
-    nearest: dict[str, float] = {}
-    for term, at in places:
-        gap = max(span.start - at, at - span.end, 0)
-        nearest[term] = max(nearest.get(term, 0.0), weight[term] / (1 + gap / 12))
-    return sum(nearest.values())
+def _without_unit(span: Span, text: str, known: set[str], terms: Terms) -> Span:
+    """The number alone where the question names its unit: `how many days` is answered by `14`."""
+    match = _WITH_UNIT.fullmatch(text, span.start, span.end)
+    return Span(span.start, match.end(1)) if match and known.intersection(terms(match[2])) else span
 
 
-def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1] in " \t\n.,":
-        end -= 1
-    return start, end
+def _measure(
+    span: Span,
+    text: str,
+    question: str,
+    asked: Asked,
+    words: Sequence[_Word],
+    weight: Mapping[str, float],
+    known: set[str],
+    terms: Terms,
+) -> npt.NDArray[np.float64]:
+    """What speaks for a span: float64 (features,)."""
+    own = terms_of(text[span.start : span.end], terms)
+    nearest = _distances(span, words, weight)
+    before = text[: span.start].lower().split()[-1:]
+    person = asked is Asked.PERSON
+    return np.array(
+        [
+            sum(1 / (3 + far) for far in nearest) / max(1, len(weight)),
+            min(float(np.mean(nearest)) if nearest else 20.0, 20.0) / 10,
+            _counted(span, text, question, terms),
+            len(known.intersection(own)) / len(set(own)),
+            asked is Asked.NUMBER and _YEAR.fullmatch(text, span.start, span.end) is not None,
+            person and before == ["by"],
+            asked is Asked.PLACE and bool(before) and before[0] in _AT,
+            person and span.start < 3,
+            person and " " in text[span.start : span.end],
+        ],
+        np.float64,
+    )
 
 
-def _names(text: str) -> list[Span]:
-    """Runs of capitalised words; a word that only begins the sentence is taken off."""
-    spans = []
-    for match in _NAME.finditer(text):
-        start, end = match.span()
-        first = re.match(r"[\w'’-]+\s*", match[0])
-        while first and first[0].strip().lower() in _NO_NAME:
-            start += first.end()
-            first = re.match(r"[\w'’-]+\s*", text[start:end])
-        if start < end and text[start:end].lower() not in _NO_NAME:
-            spans.append(Span(start, end))
-    return spans
+def _distances(span: Span, words: Sequence[_Word], weight: Mapping[str, float]) -> list[int]:
+    """How many words each term of the question that is outside the span is away, at its nearest."""
+    inside = [at for at, word in enumerate(words) if word.end > span.start and word.start < span.end]
+    if not inside:
+        return []
+    nearest: dict[str, int] = {}
+    for at, word in enumerate(words):
+        far = max(inside[0] - at, at - inside[-1])
+        if far > 0:
+            for term in word.terms:
+                if term in weight:
+                    nearest[term] = min(far, nearest.get(term, far))
+    return list(nearest.values())
+
+
+def _counted(span: Span, text: str, question: str, terms: Terms) -> int:
+    """1 where what `question` counts stands in or close behind the span, -1 where not, 0 if none is."""
+    match = _COUNTED.search(question)
+    if match is None:
+        return 0
+    close = text[span.start : span.end + 30].split(".")[0]
+    return 1 if set(terms(match[1])).intersection(terms(close)) else -1

@@ -87,6 +87,7 @@ def cases(collection: str, split: str, encoder: Encoder, most: int | None = None
         "nq": _nq,
         "hotpotqa": _hotpotqa,
         "mtrag": _mtrag,
+        "tatqa": _tatqa,
     }[collection]
     yield from read(split, encoder, most)
 
@@ -151,6 +152,27 @@ def _mtrag(split: str, encoder: Encoder, most: int | None) -> Iterator[Case]:
     rows = _split(path, split, most)
     yield from _searched("mtrag", corpus, rows, lambda row, _: [places[t] for t in row["reference_contexts"]],
                          encoder, without=False)  # fmt: skip
+
+
+def _tatqa(split: str, encoder: Encoder, most: int | None) -> Iterator[Case]:
+    """Questions whose answer stands in a table or a text as it is, each shown with the whole of both."""
+    folder = DATA / "qa" / "tatqa"
+    texts = {row["_id"]: row for row in rows_of(folder / "contexts.jsonl")}
+    for row in _split(folder / "questions.jsonl", split, None):
+        if row["answer_type"] not in ("span", "multi-span"):
+            continue
+        context = texts[row["documents"][0]["source"]]
+        text = "\n\n".join([context["table_markdown"], *context["paragraphs"]])
+        parts = [(text.find(part), part) for part in row["reference_contexts"]]
+        gold = [
+            Place(context["_id"], at + match.start(), at + match.end())
+            for at, part in parts
+            if at >= 0
+            for answer in row["answer"]
+            for match in re.finditer(rf"(?<![\w.,]){re.escape(answer)}(?![\w])", part)
+        ]
+        right = Document(context["_id"], context["_id"], "", text)
+        yield from _shown_and_removed("tatqa", {**row, "references": row["answer"]}, right, gold)
 
 
 def _corpus(folder: Path) -> dict[str, Document]:

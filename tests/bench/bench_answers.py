@@ -23,7 +23,7 @@ from answer_sets import Case, Remembering, cases
 from sklearn.metrics import roc_auc_score
 
 from rag.generation.extractive import extractive
-from rag.generation.short_answer import asked_for
+from rag.generation.shapes import asked_for
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
 from rag.types import Answer, Claim

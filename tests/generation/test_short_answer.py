@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.generation.short_answer import Asked, asked_for, fills, find_spans, short_answer
+from rag.generation.shapes import Asked, asked_for, fills, find_spans
+from rag.generation.short_answer import short_answer
 from rag.index.analyzer import english
 
 
