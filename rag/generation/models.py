@@ -62,13 +62,13 @@ def examine_model(
         return Examined(path, None, reason=str(refused))
     length = min(file.context_tokens, context_tokens or LONGEST_CONTEXT)
     family = recognise(file.text("tokenizer.chat_template"), file.special_tokens, file.architecture)
-    reason = ""
+    reason, runtime = "", choose_runtime(file, "auto", 0, length, requests)
     try:
-        check_memory(file, length, requests, free)
+        check_memory(file, length, requests, runtime, free)
     except ModelRefused as refused:
         reason = str(refused)
-    needs = needs_of(file, length, requests)
-    return Examined(path, file, needs, family.name, choose_runtime(file), length, reason)
+    needs = needs_of(file, length, requests, runtime)
+    return Examined(path, file, needs, family.name, runtime, length, reason)
 
 
 def resolve_model(name: str | Path, *, fetch: bool = False) -> Path:

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from rag.errors import ModelFailed
 from rag.generation.lookup import Gate, Guesser, agreeing
+from rag.generation.runtime_memory import CHUNK_TOKENS
 from rag.generation.runtime_sampler import Logits, Sampler
 from rag.generation.runtime_text import TextStream
 from rag.generation.runtime_vocabulary import Vocabulary
@@ -99,11 +100,8 @@ class Job:
 class Batch:
     """The jobs of one model."""
 
-    def __init__(
-        self, decoder: Decoder, vocabulary: Vocabulary, states: StateStore, *, chunk_tokens: int = 256
-    ) -> None:
+    def __init__(self, decoder: Decoder, vocabulary: Vocabulary, states: StateStore) -> None:
         self._decoder, self._vocabulary, self._states = decoder, vocabulary, states
-        self._chunk = chunk_tokens
         self._driver = threading.Lock()
         self._desk = threading.Lock()
         self._waiting: deque[Job] = deque()
@@ -196,7 +194,7 @@ class Batch:
                 self._decoder.cut(job.slot, 0)
 
     def _parts(self) -> list[Part]:
-        room = self._chunk
+        room = CHUNK_TOKENS
         parts = []
         for job in self._active:
             if job.read < len(job.tokens):

@@ -13,6 +13,7 @@ from rag.errors import ModelFailed, ModelRefused
 from rag.generation.gguf import ModelFile
 from rag.generation.runtime_batch import MOST_GUESSED, Part
 from rag.generation.runtime_llama_api import Batch, complaints, load_library
+from rag.generation.runtime_memory import CHUNK_TOKENS
 from rag.generation.runtime_sampler import Logits
 from rag.generation.runtime_vocabulary import Vocabulary, load_model
 
@@ -31,7 +32,6 @@ class LlamaDecoder:
         slots: int,
         threads: int,
         gpu_layers: int,
-        chunk_tokens: int = 256,
     ) -> None:
         self._library: Any = load_library()
         if gpu_layers and not self._library.llama_supports_gpu_offload():
@@ -45,7 +45,7 @@ class LlamaDecoder:
             raise ModelRefused(f"{file.path.name} is an encoder, not a model that writes")
         self.slots, self.guess_cost = slots, GUESS_COST
         self._model = model
-        self._context = self._make_context(file, model, threads, context_tokens, chunk_tokens)
+        self._context = self._make_context(file, model, threads, context_tokens)
         # In this order: a context outlives its model at no time.
         free_model.detach()
         weakref.finalize(self, _free, self._library, self._context, model)
@@ -56,11 +56,9 @@ class LlamaDecoder:
         self.takes_back = not recurrent
         self.vocabulary = Vocabulary(file, model)
 
-    def _make_context(
-        self, file: ModelFile, model: int, threads: int, context_tokens: int, chunk_tokens: int
-    ) -> int:
+    def _make_context(self, file: ModelFile, model: int, threads: int, context_tokens: int) -> int:
         parameters = self._library.llama_context_default_params()
-        batch = max(chunk_tokens, 32) + self.slots * (MOST_GUESSED + 1)
+        batch = CHUNK_TOKENS + self.slots * (MOST_GUESSED + 1)
         parameters.n_ctx = self.slots * (-(-(context_tokens + MOST_GUESSED) // 256) * 256)
         parameters.n_batch = batch
         parameters.n_ubatch = batch

@@ -28,13 +28,21 @@ class Needs:
         return self.weights + self.context + self.compute
 
 
-def needs_of(file: ModelFile, context_tokens: int, requests: int = 1, *, chunk_tokens: int = 256) -> Needs:
-    """What a model takes that writes `requests` texts of so many tokens, and reads prompts in chunks."""
+CHUNK_TOKENS = 256
+"""How much of a prompt is read at once."""
+
+
+def needs_of(file: ModelFile, context_tokens: int, requests: int = 1, runtime: str = "llama") -> Needs:
+    """What a model takes that writes `requests` texts of so many tokens.
+
+    OpenVINO keeps the weights as they are in the file and as the processor reads them.
+    """
+    weights = file.weight_bytes * (2 if runtime == "openvino" else 1)
     hidden = file.number("feed_forward_length", 4 * file.width)
-    attention = 2 * chunk_tokens * context_tokens
+    attention = 2 * CHUNK_TOKENS * context_tokens
     rows = 8 * requests * len(file.tokens)
-    compute = 4 * (chunk_tokens * (8 * file.width + 3 * hidden) + attention + rows) + (64 << 20)
-    return Needs(file.weight_bytes, requests * context_tokens * file.kv_bytes_per_token, compute)
+    compute = 4 * (CHUNK_TOKENS * (8 * file.width + 3 * hidden) + attention + rows) + (64 << 20)
+    return Needs(weights, requests * context_tokens * file.kv_bytes_per_token, compute)
 
 
 def free_memory() -> int | None:
@@ -45,6 +53,16 @@ def free_memory() -> int | None:
     """
     told = [each for each in (_machine(), _group()) if each is not None]
     return min(told) if told else None
+
+
+def processors() -> int:
+    """How many threads may compute at once: what this process, or its control group, was given."""
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+        return max(1, min(given, -(-int(quota) // int(period))))
+    except (OSError, ValueError):
+        return given
 
 
 def _machine() -> int | None:
@@ -79,20 +97,26 @@ def _group(root: Path = _CGROUP) -> int | None:
     return None
 
 
-def check_memory(file: ModelFile, context_tokens: int, requests: int = 1, free: int | None = None) -> Needs:
+def check_memory(
+    file: ModelFile,
+    context_tokens: int,
+    requests: int = 1,
+    runtime: str = "llama",
+    free: int | None = None,
+) -> Needs:
     """What a model takes; `free` is what there is, by default what the machine says.
 
     Raises:
         ModelRefused: It is more than there is. It says how much, and how to do with less.
     """
-    needs = needs_of(file, context_tokens, requests)
+    needs = needs_of(file, context_tokens, requests, runtime)
     free = free_memory() if free is None else free
     if free is None or needs.total <= _SLACK * free:
         return needs
-    fits = most_tokens(file, requests, free, context_tokens)
+    most = most_tokens(file, requests, runtime, free, context_tokens)
     mend = (
-        f"ask for context_tokens={fits} or less"
-        if fits
+        f"ask for context_tokens={most} or less"
+        if most
         else f"take a smaller quantisation than {file.quantisation}, or a smaller model"
     )
     raise ModelRefused(
@@ -102,12 +126,18 @@ def check_memory(file: ModelFile, context_tokens: int, requests: int = 1, free: 
     )
 
 
-def most_tokens(file: ModelFile, requests: int, free: int, most: int) -> int:
+def fits(file: ModelFile, context_tokens: int, requests: int, runtime: str) -> bool:
+    """Whether a model takes no more than there is."""
+    free = free_memory()
+    return free is None or needs_of(file, context_tokens, requests, runtime).total <= _SLACK * free
+
+
+def most_tokens(file: ModelFile, requests: int, runtime: str, free: int, most: int) -> int:
     """How long a context may be, a multiple of 256 up to `most`; 0 where none that is useful fits."""
     low, high = 0, most // 256
     while low < high:
         middle = (low + high + 1) // 2
-        if needs_of(file, 256 * middle, requests).total <= _SLACK * free:
+        if needs_of(file, 256 * middle, requests, runtime).total <= _SLACK * free:
             low = middle
         else:
             high = middle - 1

@@ -14,9 +14,10 @@ import pytest
 from tiny_gguf import COPIER, TYPES, Shape, write_gguf
 
 from rag.errors import InputError, ModelFailed, ModelRefused, PromptTooLong
-from rag.generation import runtime_llama_api
+from rag.generation import runtime_llama_api, runtime_memory
 from rag.generation.gguf import read_gguf
 from rag.generation.runtime import LocalModel, choose_runtime, open_model
+from rag.generation.runtime_memory import needs_of
 from rag.protocols import LanguageModel, Prompt, Sampling
 from rag.types import Message, Usage
 
@@ -275,6 +276,14 @@ def test_what_a_runtime_cannot_run_is_refused(tmp_path, paths):
         open_model(paths["nonsense"], runtime="openvino", gpu_layers=-1)
     with pytest.raises(ValueError, match="runtime"):
         open_model(paths["nonsense"], runtime="magic")
+
+
+def test_the_runtime_that_takes_less_is_taken_where_memory_is_short(paths, monkeypatch):
+    file = read_gguf(paths["nonsense"])
+    least = needs_of(file, 2048).total / 0.9
+    monkeypatch.setattr(runtime_memory, "free_memory", lambda: int(least) + 1000)
+    assert choose_runtime(file, context_tokens=2048) == "llama"
+    assert open_model(paths["nonsense"], threads=1).runtime == "llama"
 
 
 def test_no_port_is_opened(model):

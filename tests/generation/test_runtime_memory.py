@@ -24,6 +24,7 @@ def test_needs_grow_with_the_context_and_the_requests(file):
     assert one.context == 1000 * file.kv_bytes_per_token
     assert longer.context == two.context == 2 * one.context
     assert one.weights == file.weight_bytes < file.bytes
+    assert needs_of(file, 1000, runtime="openvino").weights == 2 * one.weights
     assert one.total == one.weights + one.context + one.compute
 
 
@@ -70,3 +71,12 @@ def test_the_room_of_a_control_group_counts(tmp_path):
 
 def test_this_machine_says_what_is_free():
     assert (free_memory() or 0) > 1 << 20
+
+
+def test_no_more_threads_than_a_control_group_may_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(runtime_memory, "_CGROUP", tmp_path)
+    here = runtime_memory.processors()
+    assert here >= 1
+    for text, most in (("max 100000", here), ("50000 100000", 1), ("100000 100000", 1), ("nonsense", here)):
+        (tmp_path / "cpu.max").write_text(text)
+        assert runtime_memory.processors() == most
