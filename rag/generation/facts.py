@@ -18,7 +18,7 @@ from rag.generation.wording import FUNCTION, MARK, WORD, plain
 from rag.sentences import sentence_spans
 
 _ITEM = re.compile(r"^\s*(?:[-*•]|\(?\d{1,2}[.)])\s+")
-_QUOTED = re.compile(r"[“„«»\"]([^“”„«»\"]{4,})[”“»«\"]")
+_QUOTED = re.compile(r"“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|(?<![\w.,!?])\"(?=\S)([^\"]+)(?<=\S)\"")
 _NAME = re.compile(
     r"(?<![\w-])[A-ZÀ-Þ][\w’'&.-]*(?:\s(?:of the |of |the |de |van |von |der |du |la )?[A-ZÀ-Þ][\w’'&.-]*)*"
 )
@@ -239,11 +239,11 @@ def _initials(text: str) -> set[str]:
 def _missing_quotes(said: str, whole: str) -> Iterator[str]:
     held = _quotable(whole)
     for match in _QUOTED.finditer(said):
-        quote = match.group(1)
+        quote = next(group for group in match.groups() if group)
         if len(quote.split()) < 2:
             continue  # a word in quotation marks is a manner of speaking
         for piece in re.split(r"\s*(?:\.\.\.|…|\[[^\]]*\])\s*", quote):
-            if piece and _quotable(piece).rstrip(".,;:!?") not in held:
+            if piece and _quotable(piece).strip(" .,;:!?") not in held:
                 yield f"the quoted words “{quote}” are not in what it cites"
                 break
 

@@ -9,11 +9,14 @@ from rag.generation.wording import FUNCTION, content_words, stem, words
 from rag.sentences import sentence_spans
 
 _NEGATORS = frozenset(
-    "not no never none nobody nothing neither nor without cannot can't don't doesn't didn't isn't aren't "
-    "wasn't weren't won't wouldn't couldn't shouldn't mustn't haven't hasn't hadn't hardly nowhere unable "
-    "fails failed fail lack lacks lacked except unless rather instead refuse refused refuses prohibited "
-    "forbidden excluded exempt".split()
+    "not no never none nobody nothing neither nor without cannot prohibited forbidden".split()
 )
+_NEARLY = frozenset(
+    "lack lacks lacked lacking fail fails failed unable hardly except unless rather instead refuse refused "
+    "refuses excluded exempt absent deficient free nowhere few little only".split()
+)
+"""Words that may say no in another way: where one stands, nothing is said to be turned round."""
+
 _BOUND = re.compile(
     r"\b(?:no|not) (?:later|more|less|fewer|longer|earlier|only|just|least|merely|necessarily) ?(?:than)?\b"
     r"|\bno\. ?\d|\bwithout (?:delay|exception|limit)\b|\bwhether or not\b",
@@ -44,6 +47,7 @@ for _pair in _OPPOSITES:
     OPPOSITE[_one] = OPPOSITE.get(_one, frozenset()) | {_other}
     OPPOSITE[_other] = OPPOSITE.get(_other, frozenset()) | {_one}
 
+_APART = _NEGATORS | OPPOSITE.keys()
 NEAR = 0.75
 """The share of a claim's words that a sentence must hold for the two to be compared word for word."""
 
@@ -70,7 +74,9 @@ def reversals(said: str, evidence: Sequence[str]) -> Iterator[str]:
             yield f"it says “{word}” where what it cites says “{min(against)}”"
             return
     no, their_no = _denied(said), _denied(best)
-    if bool(no) != bool(their_no) and (no or their_no) & own & _topic(best):
+    shared = content_words(said) & content_words(best)
+    unclear = _NEARLY & {*mine, *theirs}
+    if bool(no) != bool(their_no) and not unclear and (no or their_no) <= shared:
         yield "what it cites says the opposite: a “not” stands in only one of the two"
 
 
@@ -90,7 +96,7 @@ def _beside(text: list[str], targets: set[str] | frozenset[str]) -> set[str]:
 
 def _topic(text: str) -> set[str]:
     """The stems of what a text is about; words that have an opposite are left out."""
-    return content_words(" ".join(word for word in words(text) if word not in _NEGATORS | OPPOSITE.keys()))
+    return content_words(" ".join(word for word in words(text) if word not in _APART))
 
 
 def _denied(text: str) -> set[str]:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
@@ -104,6 +105,7 @@ _SPELLED_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _AFTER = re.compile(r"[\s-]?(%|°[cf]\b|per cent\b|[a-z$€£]+)", re.IGNORECASE)
+_IN_NAME = re.compile(r"(?:[^\W\d]\d*[-/+]|\w)$")  # A4, interleukin-2, PD-1
 _HEDGE = re.compile(
     r"\b(?:about|around|approximately|roughly|nearly|almost|some|circa|ca\.?|~|over|more than)\s*[$€£]?$",
     re.IGNORECASE,
@@ -164,8 +166,12 @@ class Quantities:
     times: tuple[tuple[str, int], ...]
 
 
+@lru_cache(maxsize=64)
 def quantities(text: str) -> Quantities:
-    """Read the numbers, dates and times of `text`. What is part of a date or a time is no number."""
+    """Read the numbers, dates and times of `text`. What is part of a date or a time is no number.
+
+    The last texts are remembered: the claims of an answer often share their evidence.
+    """
     dates, text = _take_dates(text)
     times, text = _take_times(text)
     years, rest = _take_years(text)
@@ -233,8 +239,8 @@ def _numbers(text: str) -> Iterator[Number]:
     taken = [False] * len(text)
     for match in _NUMBER.finditer(text):
         start, end = match.start("digits"), match.end("rank") if match["rank"] else match.end("digits")
-        if (start and (text[start - 1].isalnum() or text[start - 1] == "_")) or match["digits"] is None:
-            continue  # part of a name such as A4
+        if _IN_NAME.search(text[max(0, start - 12) : start]):
+            continue
         digits = re.sub(r"[,\u00a0\u202f’]", "", match["digits"])
         scaled = match["scale"] is not None and (match["scale"] not in "mb" or match["currency"] is not None)
         scale = _SCALES[match["scale"].lower()] if scaled else 1  # 412m is a length, £412m is not

@@ -41,9 +41,9 @@ THRESHOLD = 0.42
 WORDS = ("covered", "covered_at_once", "missing_facts", "missing_names", "reversed", "personal")
 SENSE = ("matched", "worst_matched")
 
-WORD_WEIGHTS = np.array([3.05, 1.35, -1.35, -0.51, -3.12, -1.63])
-WORD_BIAS = -2.90
-WEIGHTS = np.array([1.91, 0.55, -1.41, -0.45, -3.11, -1.49, 2.55, 0.65])
+WORD_WEIGHTS = np.array([3.05, 1.31, -1.72, -0.52, -3.6, -1.66])
+WORD_BIAS = -2.87
+WEIGHTS = np.array([1.9, 0.5, -1.76, -0.47, -3.61, -1.5, 2.59, 0.68])
 BIAS = -3.82
 
 GRAVE = 0.2

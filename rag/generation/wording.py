@@ -22,13 +22,15 @@ FUNCTION = frozenset(
 
 def plain(text: str) -> str:
     """In small letters and without accents."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(letter for letter in decomposed if not unicodedata.combining(letter)).casefold()
 
 
 def words(text: str) -> list[str]:
     """The words of `text`, plain, in order."""
-    return [plain(word).replace("’", "'") for word in WORD.findall(text)]
+    return WORD.findall(plain(text).replace("’", "'"))
 
 
 def content_list(text: str, analyze: Callable[[str], list[str]]) -> list[str]:

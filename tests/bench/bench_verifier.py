@@ -27,7 +27,7 @@ import numpy.typing as npt
 from scipy.stats import spearmanr
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
-from rag.generation.verify import THRESHOLD, default_verifier
+from rag.generation.verify import BIAS, THRESHOLD, WEIGHTS, WORD_BIAS, WORD_WEIGHTS, default_verifier
 from rag.generation.windows import sentences_of, windows
 from rag.generation.wording import content_words, words
 from rag.index.analyzer import english
@@ -256,7 +256,10 @@ def main() -> None:
         "encoder cosine": (cosine(), None),
         "ROUGE-L recall": (rouge_l, None),
     }
-    result: dict[str, dict[str, object]] = {"sets": {n: len(s.claims) for n, s in sets.items()}}
+    result: dict[str, dict[str, object]] = {
+        "sets": {name: len(one.claims) for name, one in sets.items()},
+        "weights": {"words": [*WORD_WEIGHTS, WORD_BIAS], "words and sense": [*WEIGHTS, BIAS]},
+    }
     for name, (method, shipped) in methods.items():
         threshold = shipped or threshold_of(training, [method(each.claims) for each in training])
         found: dict[str, object] = {"threshold": round(threshold, 3)}
