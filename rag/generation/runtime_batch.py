@@ -92,6 +92,7 @@ class Job:
     pending: int = -1
     shadow: int = -1
     first_s: float = 0.0
+    total_s: float = 0.0
     pieces: deque[str] = field(default_factory=deque)
     finished: bool = False
     error: Exception | None = None
@@ -137,7 +138,7 @@ class Batch:
             generated_tokens=job.written,
             guessed_tokens=job.guessed,
             first_token_ms=round(1000 * job.first_s, 3),
-            total_ms=round(1000 * (time.perf_counter() - job.started), 3),
+            total_ms=round(1000 * (job.total_s or time.perf_counter() - job.started), 3),
             runtime=runtime,
         )
 
@@ -150,16 +151,22 @@ class Batch:
         parts = self._parts()
         try:
             results = self._decoder.decode(parts)
-            for job, part, logits in zip(list(self._active), parts, results, strict=True):
-                if part.tokens:
-                    self._advance(job, part, logits)
         except BaseException as error:
             # What the slots hold is not known now: all of them are written off.
             for job in self._active:
                 stopped = error if isinstance(error, Exception) else ModelFailed("the model was interrupted")
-                job.error, job.finished = stopped, True
+                self._end(job, stopped)
             if not isinstance(error, Exception):
                 raise
+            return
+        for job, part, logits in zip(list(self._active), parts, results, strict=True):
+            try:
+                self._advance(job, part, logits)
+            except Exception as error:  # it is this text's alone: the others go on
+                self._end(job, error)
+
+    def _end(self, job: Job, error: Exception | None = None) -> None:
+        job.error, job.finished, job.total_s = error, True, time.perf_counter() - job.started
 
     def _leave(self) -> None:
         with self._desk:
@@ -181,7 +188,10 @@ class Batch:
             used = {each.slot for each in self._active}
             job.slot = next(slot for slot in range(self._decoder.slots) if slot not in used)
             self._active.append(job)
-            self._restore(job)
+            try:
+                self._restore(job)
+            except Exception as error:
+                self._end(job, error)
 
     def _restore(self, job: Job) -> None:
         """Begin behind the longest prefix whose state is kept."""
@@ -223,6 +233,8 @@ class Batch:
         return passed
 
     def _advance(self, job: Job, part: Part, logits: list[Logits]) -> None:
+        if job.finished or not part.tokens:
+            return
         job.read += len(part.tokens)
         if job.read < len(job.tokens) or not logits:
             self._keep(job)
@@ -266,7 +278,7 @@ class Batch:
         text = job.stream.add(data)
         if ends or job.stream.stopped or job.written == job.max_tokens:
             text += job.stream.end()
-            job.finished = True
+            self._end(job)
         if text:
             job.pieces.append(text)
 

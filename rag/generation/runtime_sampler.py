@@ -18,6 +18,8 @@ Logits = npt.NDArray[np.float32]
 
 _ROW = np.dtype([("token", np.int32), ("logit", np.float32), ("chance", np.float32)])
 
+LONGEST_GRAMMAR = 1 << 20
+
 
 class Sampler:
     """Chooses the tokens of one text. The same logits, sampling and seed give the same tokens.
@@ -88,8 +90,11 @@ class Sampler:
         return int(chain)
 
     def _rules(self, vocabulary: Vocabulary, grammar: str) -> int:
+        if len(grammar) > LONGEST_GRAMMAR:
+            raise InputError(f"a grammar of {len(grammar):,} characters; {LONGEST_GRAMMAR:,} are the most")
         complaints()
-        rules = self._library.llama_sampler_init_grammar(vocabulary.pointer, grammar.encode(), b"root")
+        data = grammar.encode("utf-8", "replace")
+        rules = self._library.llama_sampler_init_grammar(vocabulary.pointer, data, b"root")
         if not rules:
             raise InputError(f"the grammar is no GBNF with a rule `root`: {complaints() or grammar[:80]!r}")
         weakref.finalize(self, self._library.llama_sampler_free, rules)

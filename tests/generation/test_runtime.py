@@ -136,7 +136,9 @@ def test_a_grammar_is_all_that_is_written(model):
     assert write(model, Sampling(max_tokens=200, grammar=short))[0] in {"é[1].", "é[2].", "é[3]."}
 
 
-@pytest.mark.parametrize("grammar", ['root ::= "', "answer ::= [a-z]", "root ::= root", "root ::= missing"])
+@pytest.mark.parametrize(
+    "grammar", ['root ::= "', "answer ::= [a-z]", "root ::= root", "root ::= missing", 'root ::= ("")*']
+)
 def test_a_grammar_that_is_none_is_refused(model, grammar):
     with pytest.raises(InputError, match="GBNF"):
         model.generate(PROMPT, Sampling(grammar=grammar))
@@ -257,6 +259,26 @@ def test_a_model_that_fails_says_so_and_goes_on_for_the_next(model, monkeypatch)
         with pytest.raises(ModelFailed, match="broken"):
             write(model, Sampling(max_tokens=4))
     assert write(model, Sampling(max_tokens=4))[0] == expected
+
+
+def test_a_text_that_fails_does_not_take_others_with_it(opened, monkeypatch):
+    model = opened(requests=2)
+    expected, _ = write(model, Sampling(max_tokens=12))
+    failing = model.generate(
+        Prompt("", "other", PROMPT.messages), Sampling(max_tokens=12, grammar="root ::= [a-z]*")
+    )
+    going = model.generate(PROMPT, Sampling(max_tokens=12))
+    parts = [next(going)]
+    next(failing)
+
+    def fail(*_: object) -> int:
+        raise InputError("broken")
+
+    job = next(each for each in model._batch._active if each.sampler._grammar is not None)
+    monkeypatch.setattr(job.sampler, "choose", fail)
+    assert "".join([*parts, *going]) == expected
+    with pytest.raises(InputError, match="broken"):
+        list(failing)
 
 
 def test_a_model_has_a_name_with_its_digest(model, paths):
