@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
-from rag.errors import InputError
+from rag.errors import CannotReplay, InputError
 from rag.generation.citations import grounded
 from rag.generation.safe import safe
 from rag.generation.seal import sealed
@@ -167,6 +167,28 @@ def generator_for(
     if isinstance(generator, Partitioned):
         generator = generator.for_tenant(tenant_of(principal))
     return generator.with_history(said) if said and isinstance(generator, Conversing) else generator
+
+
+def replayable(answer: Answer, commit: int, policy: str) -> Request:
+    """How a saved answer was asked for, where it may be asked for again at `commit`, under `policy`.
+
+    Raises:
+        CannotReplay: It was made at another commit, by another policy, or does not say how.
+    """
+    request = answer.request
+    if request is None:
+        raise CannotReplay("the answer does not say how it was asked for; it was not made by ask")
+    if commit != answer.index_commit:
+        raise CannotReplay(
+            f"the answer was made at commit {answer.index_commit} and the index is at {commit}; "
+            "replay it on a backup of then"
+        )
+    if request.policy != policy:
+        raise CannotReplay(
+            f"the answer was made with the policy {request.policy} and this is {policy}; "
+            "open the index with that"
+        )
+    return request
 
 
 def tenant_of(principal: Principal | None) -> str:

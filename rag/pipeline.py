@@ -19,8 +19,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from rag.answering import CONTEXTS, Answering, Asked, asked, conditions, generator_for, positive, tenant_of
-from rag.errors import CannotReplay, InputError
+from rag.answering import (
+    CONTEXTS,
+    Answering,
+    Asked,
+    asked,
+    conditions,
+    generator_for,
+    positive,
+    replayable,
+    tenant_of,
+)
+from rag.errors import InputError
 from rag.generation.chat import condensed, condensed_by, conversation
 from rag.generation.compare import comparing, quotes_hold
 from rag.generation.extractive import extractive
@@ -364,21 +374,8 @@ class Engine(Library):
         Raises:
             CannotReplay: The index is at another commit, or the answer does not say how it was asked for.
         """
-        request = answer.request
-        if request is None:
-            raise CannotReplay("the answer does not say how it was asked for; it was not made by ask")
         with self._store.view(principal) as view:
-            commit = view.commit
-        if commit != answer.index_commit:
-            raise CannotReplay(
-                f"the answer was made at commit {answer.index_commit} and the index is at {commit}; "
-                "replay it on a backup of then"
-            )
-        if request.policy != self._policy:
-            raise CannotReplay(
-                f"the answer was made with the policy {request.policy} and this is {self._policy}; "
-                "open the index with that"
-            )
+            request = replayable(answer, view.commit, self._policy)
         where = request.where
         match request.mode:
             case "chat":

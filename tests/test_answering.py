@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from fakes import document, no_answer_yet, with_quote
+from scripted import ScriptedModel
 
 from rag.errors import DocumentNotFound, FilterError, InputError
 from rag.pipeline import Engine
@@ -128,6 +129,36 @@ def test_who_writes_is_told_of_which_tenant(open_engine: Open) -> None:
     assert writer.tenant == "globex"
     engine.ask("notice")
     assert writer.tenant == ""
+
+
+def test_whatever_a_model_reads_is_kept_for_its_tenant_alone(open_engine: Open) -> None:
+    model = ScriptedModel("Parental leave lasts sixteen weeks [1].", context_tokens=2_000)
+    engine = open_engine(model=model)
+    engine.add([document(LEAVE * 40, "leave.txt"), document(LEAVE, "more.txt")], tenant="acme")
+    ann = Principal(tenant="acme")
+    talk = [Message("user", "How long is leave?"), Message("user", "And parental leave?")]
+    answers = [
+        engine.chat(talk, principal=ann, steps=3),
+        engine.summarise(engine.documents(principal=ann)[0].id, principal=ann),
+        *(each for each in engine.stream(talk, principal=ann) if isinstance(each, Answer)),
+    ]
+    assert len(model.prompts) > 6
+    assert set(model.partitions) == {"acme"}
+    for answer in answers:
+        assert answer.text == "Parental leave lasts sixteen weeks. [1]"
+        assert answer.usage is not None
+        assert [each for each in engine.verify(answer, principal=ann) if not each.proven] == []
+    assert answers[0].queries[0] == "Parental leave lasts sixteen weeks [1]."
+
+
+def test_closing_a_stream_stops_the_model(open_engine: Open) -> None:
+    model = ScriptedModel("Parental leave lasts sixteen weeks [1]. Annual leave is 25 days [1]. " * 9, size=3)
+    engine = open_engine(model=model)
+    engine.add(document(LEAVE, "leave.txt"))
+    told = engine.stream("How long is leave?")
+    assert isinstance(next(told), Sentence)
+    told.close()
+    assert model.closed == 1
 
 
 def test_a_conversation_is_asked_as_a_question_that_stands_by_itself(open_engine: Open) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.generation.candidates import Candidate, find_candidates
+from rag.generation.conflicts import version_of
 from rag.generation.passages import only_cited, quotation
 from rag.protocols import Encoder, Generator
 from rag.types import Answer, Citation, Claim, Conflict, Hit, Sentence, Span, Support
@@ -167,9 +168,11 @@ def _pairs(
         if alike >= ALIKE or words[0][at] == words[1][to]:
             found.append((-alike, at, to))
     paired: dict[int, int] = {}
+    taken: set[int] = set()
     for _, at, to in sorted(found):
-        if at not in paired and to not in paired.values():
+        if at not in paired and to not in taken:
             paired[at] = to
+            taken.add(to)
     return sorted(paired.items())
 
 
@@ -230,7 +233,7 @@ def _told(question: str, lines: Sequence[Line], hits: Sequence[Hit]) -> Answer:
         sentences.append(Sentence(text, tuple(numbers), True, 1.0))
         texts.append(f"{text} " + "".join(f"[{number}]" for number in numbers))
         if line.kind is Kind.FIGURES:
-            conflicts.append(Conflict(tuple(numbers), ("",) * len(numbers), _about(citations[-1])))
+            conflicts.append(_conflict(citations[-2:]))
     return Answer(
         question=question,
         text="\n".join(texts),
@@ -256,6 +259,14 @@ def _sentence(line: Line) -> str:
             return f"Only in the second: {quotes[0]}"
         case Kind.SAME:
             return f"The same: {quotes[0]}"
+
+
+def _conflict(sides: Sequence[Citation]) -> Conflict:
+    """The two that disagree, the newer one first where the names of their documents have dates."""
+    dated = [(version_of(each.source, each.title).date, each.number) for each in sides]
+    if all(date for date, _ in dated):
+        dated.sort(key=lambda side: side[0], reverse=True)
+    return Conflict(tuple(number for _, number in dated), tuple(date for date, _ in dated), _about(sides[-1]))
 
 
 def _about(citation: Citation) -> str:

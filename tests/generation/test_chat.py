@@ -1,15 +1,13 @@
 """The last turn of a conversation, made to stand by itself."""
 
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scripted import ScriptedModel
 
 from rag.errors import InputError
 from rag.generation.chat import MOST_WORDS, condensed, condensed_by, conversation
 from rag.index.analyzer import english
-from rag.protocols import Prompt, Sampling
 from rag.types import Message
 
 CONDENSE = condensed(english)
@@ -73,33 +71,16 @@ def test_what_was_asked_stays_and_little_is_added(said: list[str]) -> None:
         assert found.rstrip(" ?").endswith(last.rstrip(" ?!.").split()[-1])
 
 
-class Writes:
-    """A language model that writes what it is told to."""
-
-    name, context_tokens = "scripted", 1000
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.read: list[Prompt] = []
-
-    def count(self, text: str) -> int:
-        return len(text.split())
-
-    def generate(self, prompt: Prompt, sampling: Sampling, **others: object) -> Iterator[str]:
-        self.read.append(prompt)
-        yield from self.text
-
-
 def test_a_language_model_rewrites_and_rules_step_in_where_it_does_not() -> None:
     said = talk("How long is parental leave?", "And in 2023?")
-    model = Writes(" How long was parental leave in 2023? ")
+    model = ScriptedModel(" How long was parental leave in 2023? ")
     assert condensed_by(model, CONDENSE)(said) == "How long was parental leave in 2023?"
-    assert model.read[0].messages == tuple(said)
+    assert model.prompts[0].messages == tuple(said)
     for useless in ("", "  ", "x" * 10_000):
-        assert condensed_by(Writes(useless), CONDENSE)(said) == CONDENSE(said)
-    alone = Writes("something else")
+        assert condensed_by(ScriptedModel(useless), CONDENSE)(said) == CONDENSE(said)
+    alone = ScriptedModel("something else")
     assert condensed_by(alone, CONDENSE)(said[:1]) == "How long is parental leave?"
-    assert alone.read == []
+    assert alone.prompts == []
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,10 @@ def test_changed_figures_are_put_side_by_side(first: str, second: str, changes: 
         assert documents[citation.document_id].text[citation.start : citation.end] == citation.quote
     for conflict in answer.conflicts:
         sides = [answer.citations[number - 1].document_id for number in conflict.citations]
-        assert sides == [one.id, other.id]
+        dated = "20" in first
+        assert sides == ([other.id, one.id] if dated else [one.id, other.id])
+        years = tuple(name.split(".")[0].rsplit("-", 1)[-1] for name in (second, first))
+        assert conflict.dates == (years if dated else ("", ""))
     assert len(answer.conflicts) >= len(changes) - 1
 
 

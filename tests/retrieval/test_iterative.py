@@ -1,13 +1,11 @@
 """Searching in steps, against a corpus in which the second passage shares no word with the question."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
+from scripted import ScriptedModel
 
 from rag.errors import InputError
 from rag.index.analyzer import english
-from rag.protocols import Prompt, Sampling
 from rag.retrieval.iterative import bridge, bridge_by, iterative, names_in
 from rag.types import Chunk, Hit, Span
 
@@ -80,25 +78,15 @@ def test_steps_are_bounded(steps: int) -> None:
 
 
 def test_a_language_model_says_what_is_missing_and_rules_step_in() -> None:
-    class Writes:
-        name, context_tokens = "scripted", 1000
-
-        def __init__(self, text: str) -> None:
-            self.text = text
-
-        def count(self, text: str) -> int:
-            return 1
-
-        def generate(self, prompt: Prompt, sampling: Sampling, **others: object) -> Iterator[str]:
-            assert TEXTS["novel"] in prompt.context
-            yield self.text
-
     (hit, *_) = by_words("Salt Harbour")
     rules = bridge(english)
-    assert bridge_by(Writes("Marrow Press town"), rules)(QUESTION, hit) == "Marrow Press town"
-    assert bridge_by(Writes("NONE"), rules)(QUESTION, hit) == ""
-    assert bridge_by(Writes(""), rules)(QUESTION, hit) == rules(QUESTION, hit)
-    assert bridge_by(Writes("x" * 1000), rules)(QUESTION, hit) == rules(QUESTION, hit)
+    model = ScriptedModel("Marrow Press town")
+    assert bridge_by(model, rules, partition="acme")(QUESTION, hit) == "Marrow Press town"
+    assert TEXTS["novel"] in model.prompts[0].context
+    assert model.partitions == ["acme"]
+    assert bridge_by(ScriptedModel("NONE"), rules)(QUESTION, hit) == ""
+    assert bridge_by(ScriptedModel(""), rules)(QUESTION, hit) == rules(QUESTION, hit)
+    assert bridge_by(ScriptedModel("x" * 1000), rules)(QUESTION, hit) == rules(QUESTION, hit)
 
 
 def test_names() -> None:
