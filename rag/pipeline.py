@@ -163,8 +163,8 @@ class Engine(Library):
     ) -> Answer:
         """Answer from the k best passages, every sentence cited, or abstain.
 
-        Whatever writes the answer, a citation that is not the very text of a passage that
-        was given is dropped, and a sentence that rests on it is not called supported.
+        Whatever writes the answer, a citation that is not the very text of a passage that was given is
+        dropped, and a sentence that its citations do not prove is dropped, repaired or flagged.
 
         Args:
             question: The question.
@@ -192,12 +192,7 @@ class Engine(Library):
     ) -> Answer:
         """Answer the last message of a conversation as `ask` does, understood by those before it.
 
-        Args:
-            messages: The turns, the last of them the user's: Messages, or `{"role", "content"}`.
-            k: As in `ask`.
-            where: As in `ask`.
-            principal: As in `ask`.
-            steps: As in `ask`.
+        The `messages` are Messages, or of the form `{"role", "content"}`, the last of them the user's.
 
         Returns:
             The answer. `queries` begins with the question as it was understood.
@@ -221,14 +216,7 @@ class Engine(Library):
     ) -> Iterator[Sentence | Answer]:
         """Answer as `ask` and `chat` do, but yield each sentence once it is proven; the Answer comes last.
 
-        Closing the iterator stops whoever writes.
-
-        Args:
-            question: A question, or the messages of a conversation.
-            k: As in `ask`.
-            where: As in `ask`.
-            principal: As in `ask`.
-            steps: As in `ask`.
+        The `question` is one, or the messages of a conversation. Closing the iterator stops whoever writes.
 
         Raises:
             InputError: As for `ask` and `chat`.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -146,7 +147,7 @@ def test_ask_gives_the_contract_and_verify_proves_it(index: Path, tmp_path: Path
 
 def test_ask_for_people_numbers_its_proof(index: Path) -> None:
     text = rag("ask", "Do her engines burn methanol?", "--index", index).stdout
-    assert "methanol. [1]" in text
+    assert re.search(r"Her engines burn methanol\. \[\d\]", " ".join(text.split()))
     assert "\n[1] boats  (" in text
     assert "“Her engines burn methanol.”" in text
 

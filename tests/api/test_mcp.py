@@ -30,7 +30,7 @@ def test_the_tools_are_the_engines(engine: Engine) -> None:
     found = call(server, "search", {"query": "leave", "k": 5, "where": {"team": "fleet"}}).structured_content
     assert [Path(hit["source"]).name for hit in found["hits"]] == ["boats.txt"]
     answer = call(server, "ask", {"question": "Do her engines burn methanol?"}).structured_content
-    assert answer["citations"][0]["quote"] == "Her engines burn methanol."
+    assert "Her engines burn methanol." in [citation["quote"] for citation in answer["citations"]]
     boats, leave = (each.id for each in engine.documents())
     summary = call(server, "summarise", {"document_id": leave}).structured_content
     assert {each["document_id"] for each in summary["citations"]} == {leave}
