@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "bench"))
 from answer_sets import Case, Remembering, cases
 
 from rag.generation.abstain import SIGNS, signs
-from rag.generation.candidates import Candidate, find_candidates
+from rag.generation.candidates import find_candidates
 from rag.generation.evidence import FEATURES, Evidence, weigh
 from rag.generation.tables import settle_rows
 from rag.index.analyzer import english
@@ -59,7 +59,6 @@ class Trial:
     """A case with what speaks for each candidate, and which of them are right."""
 
     case: Case
-    candidates: Sequence[Candidate]
     evidence: Evidence
     right: npt.NDArray[np.bool_]
 
@@ -110,9 +109,9 @@ def _trials() -> list[Trial]:
                         and gold.start < each.end
                         for gold in case.gold
                     )
-                    for each in candidates
+                    for each in evidence.candidates
                 ]
-                found.append(Trial(case, candidates, evidence, np.array(right)))
+                found.append(Trial(case, evidence, np.array(right)))
         print(collection, len(found), file=sys.stderr, flush=True)
     return found
 
@@ -123,7 +122,7 @@ def _logits(model: LogisticRegression, trial: Trial) -> npt.NDArray[np.float64]:
 
 def _signs(model: LogisticRegression, trial: Trial) -> npt.NDArray[np.float64]:
     likelihood = 1 / (1 + np.exp(-_logits(model, trial)))
-    settled = settle_rows(trial.case.question, trial.candidates, trial.evidence, likelihood)
+    settled = settle_rows(trial.case.question, trial.evidence, likelihood)
     return signs(trial.evidence, int(settled.argmax()))
 
 

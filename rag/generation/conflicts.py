@@ -14,7 +14,6 @@ from pathlib import PurePath
 
 import numpy as np
 
-from rag.generation.candidates import Candidate
 from rag.generation.evidence import Evidence
 from rag.generation.shapes import Asked, find_spans
 from rag.types import Hit, Scores
@@ -72,28 +71,19 @@ def version_of(source: str, title: str) -> Version:
 
 
 def find_rivals(
-    candidates: Sequence[Candidate],
-    evidence: Evidence,
-    likelihood: Scores,
-    hits: Sequence[Hit],
-    chosen: Sequence[int],
+    evidence: Evidence, likelihood: Scores, hits: Sequence[Hit], chosen: Sequence[int]
 ) -> Rivals | None:
     """The first of the chosen candidates that other versions contradict, with what those say.
 
     None where no version of its document says anything else.
     """
     versions = [version_of(hit.source, hit.title) for hit in hits]
-    found = (_against(one, candidates, evidence, likelihood, versions) for one in chosen)
+    found = (_against(one, evidence, likelihood, versions) for one in chosen)
     return next((rivals for rivals in found if rivals), None)
 
 
-def _against(
-    one: int,
-    candidates: Sequence[Candidate],
-    evidence: Evidence,
-    likelihood: Scores,
-    versions: Sequence[Version],
-) -> Rivals | None:
+def _against(one: int, evidence: Evidence, likelihood: Scores, versions: Sequence[Version]) -> Rivals | None:
+    candidates = evidence.candidates
     own = versions[candidates[one].context]
     said = values_of(candidates[one].text, evidence)
     if not own.date or not said:
@@ -107,22 +97,20 @@ def _against(
             nearest[other.date] = int(at)
     given = {date: values_of(candidates[at].text, evidence) for date, at in nearest.items()}
     against = [date for date, values in given.items() if values and not values & said]
-    if not against or not _mutual(one, nearest[against[0]], candidates, evidence, versions):
+    if not against or not _mutual(one, nearest[against[0]], evidence, versions):
         return None
     dates = sorted([own.date, *against], key=_recency, reverse=True)
     values = tuple(", ".join(sorted(given[date])) for date in dates)
     return Rivals(tuple(nearest[date] for date in dates), tuple(dates), values)
 
 
-def _mutual(
-    one: int, other: int, candidates: Sequence[Candidate], evidence: Evidence, versions: Sequence[Version]
-) -> bool:
+def _mutual(one: int, other: int, evidence: Evidence, versions: Sequence[Version]) -> bool:
     """Whether no sentence of the version of `one` is nearer to `other` than `one` is."""
-    own = versions[candidates[one].context]
+    own = versions[evidence.candidates[one].context]
     cosine = evidence.vectors @ evidence.vectors[other]
     return all(
         cosine[at] <= cosine[one]
-        for at, each in enumerate(candidates)
+        for at, each in enumerate(evidence.candidates)
         if versions[each.context] == own and values_of(each.text, evidence)
     )
 

@@ -12,25 +12,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from rag.generation.abstain import LEAST_CONFIDENCE, confidence
 from rag.generation.candidates import FEWEST_WORDS, Candidate, find_candidates
 from rag.generation.choose import choose
 from rag.generation.conflicts import Rivals, find_rivals
-from rag.generation.evidence import FEATURES, Analyze, Evidence, weigh
+from rag.generation.evidence import FEATURES, Analyze, Evidence, likelihood, weigh
 from rag.generation.lists import asks_several, items_of
 from rag.generation.pronouns import leans
 from rag.generation.shapes import Asked
 from rag.generation.short_answer import short_answer
 from rag.generation.tables import find_cell, settle_rows
 from rag.protocols import Encoder, Generator
-from rag.types import Answer, Citation, Conflict, Hit, Scores, Sentence, Span
+from rag.types import Answer, Citation, Conflict, Hit, Sentence, Span
 
 NO_ANSWER = "The documents do not answer this."
-
-WEIGHTS = np.array([3.376, 3.644, 6.653, 4.451, -0.835, -0.134, 0.672], np.float32)  # of evidence.FEATURES
-BIAS = -8.586
 
 
 def extractive(
@@ -53,21 +48,21 @@ def extractive(
     """
 
     def generate(question: str, hits: Sequence[Hit]) -> Answer:
-        candidates = find_candidates(hits)
-        if not candidates:
+        found = find_candidates(hits)
+        if not found:
             return _abstention(question, hits, 0.0)
-        evidence = weigh(question, candidates, hits, encoder, analyze)
-        logits = evidence.features @ WEIGHTS + np.float32(BIAS)
-        likelihood = settle_rows(question, candidates, evidence, _likelihood(logits))
-        sure = confidence(evidence, int(likelihood.argmax()))
+        evidence = weigh(question, found, hits, encoder, analyze)
+        candidates = evidence.candidates
+        settled = settle_rows(question, evidence, likelihood(evidence.features))
+        sure = confidence(evidence, int(settled.argmax()))
         if sure < least_confidence:
             return _abstention(question, hits, sure)
-        chosen = choose(question, evidence, likelihood, most_sentences)
-        rivals = find_rivals(candidates, evidence, likelihood, hits, chosen)
+        chosen = choose(question, evidence, settled, most_sentences)
+        rivals = find_rivals(evidence, settled, hits, chosen)
         if rivals:
             chosen = [*rivals.candidates, *(at for at in chosen if at not in rivals.candidates)]
-        chosen = _with_followers(chosen, candidates, evidence)
-        quoted = _gathered(question, [candidates[at] for at in chosen], candidates)
+        chosen = _with_followers(chosen, evidence)
+        quoted = _gathered(question, [candidates[at] for at in chosen], found)
         citations = [
             _citation(number, hits[one.context], one, _mark(question, one, evidence, analyze))
             for number, one in enumerate(_in_order(quoted, hits), start=1)
@@ -78,11 +73,7 @@ def extractive(
     return generate
 
 
-def _likelihood(logits: Scores) -> Scores:
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-
-
-def _with_followers(chosen: Sequence[int], candidates: Sequence[Candidate], evidence: Evidence) -> list[int]:
+def _with_followers(chosen: Sequence[int], evidence: Evidence) -> list[int]:
     """The chosen candidates; behind one without what is asked for, the next sentence where that gives it.
 
     `Fill in the blue book. It has 42 questions.`
@@ -90,8 +81,8 @@ def _with_followers(chosen: Sequence[int], candidates: Sequence[Candidate], evid
     given = evidence.features[:, FEATURES.index("kind")]
     found = list(chosen)
     for at in chosen:
-        place = candidates[at].start, candidates[at].text
-        for other, each in enumerate(candidates):
+        place = evidence.candidates[at].start, evidence.candidates[at].text
+        for other, each in enumerate(evidence.candidates):
             follows = each.before is not None and (each.before.start, each.before.text) == place
             if follows and given[at] < 0 < given[other] and leans(each.text) and other not in found:
                 found.append(other)

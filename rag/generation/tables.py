@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rag.generation.candidates import Candidate
 from rag.generation.evidence import FEATURES, Evidence
 from rag.types import Scores, Span
 
@@ -28,20 +27,18 @@ _RANGE = re.compile(
 )
 
 
-def settle_rows(
-    question: str, candidates: Sequence[Candidate], evidence: Evidence, likelihood: Scores
-) -> Scores:
+def settle_rows(question: str, evidence: Evidence, likelihood: Scores) -> Scores:
     """The likelihoods, with each table's greatest at that of its rows which covers the question best.
 
     A row whose first cell is a range with a number of the question in it covers best of all.
     """
     coverage = evidence.features[:, FEATURES.index("coverage")].copy()
     numbers = [_number(match) for match in re.findall(r"\d[\d,]*(?:\.\d+)?", question)]
-    for at, each in enumerate(candidates):
+    for at, each in enumerate(evidence.candidates):
         if each.columns and any(is_between(number, _first_cell(each.text)) for number in numbers):
             coverage[at] += 1
     tables = defaultdict[tuple[int, str], list[int]](list)
-    for at, each in enumerate(candidates):
+    for at, each in enumerate(evidence.candidates):
         if each.columns:
             tables[each.columns.start, each.columns.text].append(at)
     settled = likelihood.copy()

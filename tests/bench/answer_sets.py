@@ -88,6 +88,7 @@ def cases(collection: str, split: str, encoder: Encoder, most: int | None = None
         "hotpotqa": _hotpotqa,
         "mtrag": _mtrag,
         "tatqa": _tatqa,
+        "financebench": _financebench,
     }[collection]
     yield from read(split, encoder, most)
 
@@ -173,6 +174,39 @@ def _tatqa(split: str, encoder: Encoder, most: int | None) -> Iterator[Case]:
         ]
         right = Document(context["_id"], context["_id"], "", text)
         yield from _shown_and_removed("tatqa", {**row, "references": row["answer"]}, right, gold)
+
+
+def _financebench(split: str, encoder: Encoder, most: int | None) -> Iterator[Case]:
+    """The questions of both splits that are not said to need arithmetic; gold are the pages of evidence.
+
+    For evaluation alone (CC BY-NC 4.0): nothing is fitted on it.
+    """
+    folder = DATA / "qa" / "financebench"
+    rows = [
+        row
+        for row in rows_of(folder / "questions.jsonl")
+        if row["reasoning"] is None or "extraction" in row["reasoning"]
+    ]
+    with tempfile.TemporaryDirectory() as place, rag.open(Path(place) / "index", encoder=encoder) as kb:
+        kb.add(folder / "pdfs")
+        found = {Path(each.source).name: kb.document(each.id) for each in kb.documents()}
+        for row in rows[:most]:
+            gold = []
+            for each in row["documents"]:
+                document = found[Path(each["source"]).name]
+                page = document.pages[each["page"] - 1]
+                gold.append(Place(document.source, page.span.start, page.span.end))
+            yield Case(
+                "financebench",
+                "whole",
+                row["id"],
+                str(row["kind"]),
+                row["user_input"],
+                tuple(kb.search(row["user_input"], syntax=False)),
+                tuple(gold),
+                _references(row),
+                answerable=True,
+            )
 
 
 def _corpus(folder: Path) -> dict[str, Document]:

@@ -4,10 +4,10 @@
 
 Refusals: precision and recall (of the questions without an answer), and the share of answerable
 questions kept. Calibration: expected error over ten bins, AUROC, Brier score. Answers: the share of the
-reference's words in the answer; ALCE's citation recall and precision, judged by the verifier where one is
-installed; citation precision (cited sentences that overlap a gold span) and recall (gold spans
-overlapped); the share of questions of which any gold span is overlapped, those refused counted as
-missed. Highlights: exact match and token F1 against the short reference, of factoid questions.
+reference's words in the answer; ALCE's citation recall and precision, judged by the shipped verifier;
+citation precision (cited sentences that overlap a gold span) and recall (gold spans overlapped); the
+share of questions of which any gold span is overlapped, those refused counted as missed. Highlights:
+exact match and token F1 against the short reference, of factoid questions.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from sklearn.metrics import roc_auc_score
 
 from rag.generation.extractive import extractive
 from rag.generation.shapes import asked_for
+from rag.generation.verify import default_verifier
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder
+from rag.index.encoder_folder import bundled_folder
 from rag.types import Answer, Claim
 
 Asked = tuple[Case, Answer]
@@ -40,13 +42,25 @@ PAIRS = (
     ("handbook", "whole", "without"),
     ("hotpotqa", "whole", "without"),
     ("mtrag", "whole", "whole"),
+    ("tatqa", "shown", "removed"),
+)
+
+ASKED = (
+    ("clapnq", "shown"),
+    ("xquad", "whole"),
+    ("xquad", "shown"),
+    ("nq", "whole"),
+    ("nq", "shown"),
+    ("handbook", "whole"),
+    ("tatqa", "shown"),
+    ("financebench", "whole"),
 )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--split", choices=("dev", "test"), default="test")
-    parser.add_argument("--sets", default="clapnq,xquad,nq,handbook,hotpotqa,mtrag")
+    parser.add_argument("--sets", default="clapnq,xquad,nq,handbook,hotpotqa,mtrag,tatqa,financebench")
     parser.add_argument("--most", type=int, help="ask at most that many questions of a set")
     given = parser.parse_args()
     encoder = Remembering(resolve_encoder())
@@ -145,9 +159,8 @@ def _error(rows: np.ndarray) -> float:
 
 def report_answers(asked: Sequence[Asked]) -> None:
     print("\n## Answers to answerable questions (refused ones count 0 in recalls and in overlap)\n")
-    verifier = _verifier()
-    for collection, setting in (("clapnq", "shown"), ("xquad", "whole"), ("xquad", "shown"),
-                                ("nq", "whole"), ("nq", "shown"), ("handbook", "whole")):  # fmt: skip
+    verifier = default_verifier(english, bundled_folder)
+    for collection, setting in ASKED:
         rows = [(c, a) for c, a in asked if (c.collection, c.setting) == (collection, setting) and c.gold]
         if not rows:
             continue
@@ -160,18 +173,9 @@ def report_answers(asked: Sequence[Asked]) -> None:
         print(f"  any gold span overlapped        {interval([float(any(hits_gold(c, a))) for c, a in rows])}")
         print(f"  gold spans overlapped (recall)  {interval([gold_recall(c, a) for c, a in rows])}")
         print(f"  citations on gold (precision)   {interval([np.mean(hits_gold(c, a)) for c, a in kept])}")
-        if verifier:
-            pairs = [alce(answer, verifier) for _, answer in kept]
-            print(f"  ALCE citation recall            {interval([pair[0] for pair in pairs])}")
-            print(f"  ALCE citation precision         {interval([pair[1] for pair in pairs])}")
-
-
-def _verifier():
-    try:
-        from rag.generation.verify import verifier
-    except ImportError:
-        return None
-    return verifier(resolve_encoder())
+        pairs = [alce(answer, verifier) for _, answer in kept]
+        print(f"  ALCE citation recall            {interval([pair[0] for pair in pairs])}")
+        print(f"  ALCE citation precision         {interval([pair[1] for pair in pairs])}")
 
 
 def alce(answer: Answer, verify: Callable) -> tuple[float, float]:
