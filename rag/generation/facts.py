@@ -27,6 +27,7 @@ _CAPITALISED = frozenset(
     "i mr mrs ms dr prof sir yes ok english jan feb mar apr jun jul aug sep sept oct nov dec january "
     "february march april may june july august september october november december".split()
 )
+_PLAIN_NAME = re.compile(r"[A-ZÀ-Þ][a-zß-ÿ’']{2,}|of|the|de|van|von|der|du|la")
 _PEOPLES = tuple(
     frozenset(line.split("/"))
     for line in (
@@ -49,12 +50,13 @@ class Checked:
     missing_names: tuple[str, ...] = ()
     missing_quotes: tuple[str, ...] = ()
     reversed: tuple[str, ...] = ()
+    foreign_names: tuple[str, ...] = ()
 
     @property
     def grave(self) -> tuple[str, ...]:
-        """What speaks against the claim whatever else does: quotes, numbers, dates, opposites."""
-        found = (*self.missing_quotes, *self.missing_numbers, *self.missing_dates, *self.reversed)
-        return tuple(dict.fromkeys(found))
+        """What speaks against the claim whatever else does: quotes, numbers, dates, names, opposites."""
+        facts = (*self.missing_quotes, *self.missing_numbers, *self.missing_dates)
+        return tuple(dict.fromkeys((*facts, *self.foreign_names, *self.reversed)))
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -74,14 +76,16 @@ def check_facts(claim: str, evidence: Sequence[str], *, known: Sequence[str] = (
     whole = "\n".join(evidence)
     own, there, given = quantities(said), quantities(whole), quantities("\n".join(known))
     names = list(_names(said))
+    missing = _missing_names(names, "\n".join((whole, *known)))
     return Checked(
         numbers=len(own.numbers) + len(own.dates) + len(own.times),
         names=len(names),
         missing_numbers=(*_missing_numbers(own, there, given, whole), *_missing_times(own, there)),
         missing_dates=tuple(_missing_dates(own, there, given)),
-        missing_names=tuple(_missing_names(names, "\n".join((whole, *known)))),
+        missing_names=tuple(_told(name) for name in missing),
         missing_quotes=tuple(_missing_quotes(said, whole)),
         reversed=tuple(reversals(said, evidence)),
+        foreign_names=(*plain_names(missing), *misplaced(names, said, evidence)),
     )
 
 
@@ -194,7 +198,9 @@ def _is_acronym(word: str) -> bool:
     return 2 <= len(letters) <= 6 and sum(letter.isupper() for letter in letters) >= 2
 
 
-def _missing_names(names: Sequence[str], whole: str) -> Iterator[str]:
+def _missing_names(names: Sequence[str], whole: str) -> list[str]:
+    """The names that the evidence has in no form."""
+    found = []
     words = {plain(word) for word in WORD.findall(whole)}
     parts = {part for word in words for part in re.split(r"[-’']", word)}
     squeezed = re.sub(r"[^\w]", "", plain(whole))
@@ -207,7 +213,49 @@ def _missing_names(names: Sequence[str], whole: str) -> Iterator[str]:
         own = "".join(word[0] for word in WORD.findall(name) if word[0].isupper()).casefold()
         if len(own) >= 2 and own in words:
             continue  # World Health Organization, where WHO stands
-        yield f"the name {name} is not in what it cites"
+        found.append(name)
+    return found
+
+
+def _told(name: str) -> str:
+    return f"the name {name} is not in what it cites"
+
+
+def plain_names(missing: Sequence[str]) -> list[str]:
+    """What to say of the missing names that have no other form: no acronyms, symbols or Latin species."""
+    return [_told(name) for name in missing if all(_PLAIN_NAME.fullmatch(word) for word in name.split())]
+
+
+def misplaced(names: Sequence[str], said: str, evidence: Sequence[str]) -> list[str]:
+    """What to say of names that stand where the evidence, in the same words, has another name."""
+    own = WORD.findall(said)
+    sentences = [WORD.findall(text[s.start : s.end]) for text in evidence for s in sentence_spans(text)]
+    found = []
+    for name in names:
+        parts = WORD.findall(name)
+        if not all(_PLAIN_NAME.fullmatch(part) for part in parts):
+            continue
+        for at in range(len(own) - len(parts) + 1):
+            if own[at : at + len(parts)] == parts:
+                behind = own[at + len(parts) : at + len(parts) + 2]
+                others = _before(behind, sentences)
+                if others and not any(other in parts for other in others):
+                    found.append(f"“{name}” stands where what it cites has “{others[0]}”")
+    return found
+
+
+def _before(behind: Sequence[str], sentences: Sequence[Sequence[str]]) -> list[str]:
+    """The words in front of these two; nothing where one of them is no name."""
+    if len(behind) < 2 or all(plain(word) in FUNCTION for word in behind):
+        return []
+    found = [
+        words[at - 1]
+        for words in sentences
+        for at in range(1, len(words) - 1)
+        if list(words[at : at + 2]) == list(behind)
+    ]
+    is_name = all(word[0].isupper() and plain(word) not in FUNCTION for word in found)
+    return found if is_name else []
 
 
 def _is_known(word: str, words: set[str], squeezed: str) -> bool:

@@ -51,6 +51,9 @@ _APART = _NEGATORS | OPPOSITE.keys()
 NEAR = 0.75
 """The share of a claim's words that a sentence must hold for the two to be compared word for word."""
 
+SAME = 0.9
+"""The share from which two opposites need not even stand beside the same word."""
+
 
 def reversals(said: str, evidence: Sequence[str]) -> Iterator[str]:
     """Say what of `said` its evidence turns round, in the sentence that has most of its words."""
@@ -70,7 +73,7 @@ def reversals(said: str, evidence: Sequence[str]) -> Iterator[str]:
     mine, theirs = words(said), words(best)
     for word in sorted(set(mine) - set(theirs)):
         against = OPPOSITE.get(word, frozenset()) & set(theirs) - set(mine)
-        if against and _same_place(mine, theirs, word, against):
+        if against and (share >= SAME or _same_place(mine, theirs, word, against)):
             yield f"it says “{word}” where what it cites says “{min(against)}”"
             return
     no, their_no = _denied(said), _denied(best)

@@ -59,6 +59,7 @@ MISSING = [
     ("It closes at 3 pm.", "It closes at 14:30.", "3 pm"),
     ("It grew by 12 percent.", "It grew by 12 people.", "12 percent"),
     ("He met Anna Karenina in London.", "He met Anna Karenina in Paris.", "London"),
+    ("Peter Falk wrote the log at sea.", "Anna Holm wrote the log at sea. Peter Falk signed it.", "Holm"),
     ("The prize went to NASA.", "The prize went to the navy.", "NASA"),
     ('He said "we will win the war".', "He said: we will lose the war.", "we will win the war"),
     ("Staff may not smoke on deck.", "Staff may smoke on deck.", "opposite"),
