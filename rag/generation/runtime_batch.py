@@ -23,8 +23,6 @@ from rag.generation.runtime_vocabulary import Vocabulary
 from rag.generation.states import StateStore
 from rag.types import Usage
 
-MOST_GUESSED = 6
-
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -47,6 +45,11 @@ class Decoder(Protocol):
     @property
     def guess_cost(self) -> float:
         """What a further token adds to the time of reading one, in such times."""
+        ...
+
+    @property
+    def most_guesses(self) -> int:
+        """How many tokens may be read behind one, so that all come out as they would one at a time."""
         ...
 
     @property
@@ -222,7 +225,7 @@ class Batch:
 
     def _guess(self, job: Job) -> list[int]:
         """What is guessed to follow, as far as that pays; what else is guessed is held against the text."""
-        left = min(MOST_GUESSED, job.max_tokens - job.written - 1)
+        left = min(self._decoder.most_guesses, job.max_tokens - job.written - 1)
         job.shadow = -1
         if job.guesser is None or job.gate is None or left < 1:
             return []

@@ -11,12 +11,13 @@ import numpy as np
 
 from rag.errors import ModelFailed, ModelRefused
 from rag.generation.gguf import ModelFile
-from rag.generation.runtime_batch import MOST_GUESSED, Part
+from rag.generation.runtime_batch import Part
 from rag.generation.runtime_llama_api import Batch, complaints, load_library
 from rag.generation.runtime_memory import CHUNK_TOKENS
 from rag.generation.runtime_sampler import Logits
 from rag.generation.runtime_vocabulary import Vocabulary, load_model
 
+MOST_GUESSES = 6
 GUESS_COST = 0.3
 """Measured by tests/bench/bench_llm.py on a CPU."""
 
@@ -43,7 +44,7 @@ class LlamaDecoder:
         free_model = weakref.finalize(self, self._library.llama_model_free, model)
         if self._library.llama_model_has_encoder(model):
             raise ModelRefused(f"{file.path.name} is an encoder, not a model that writes")
-        self.slots, self.guess_cost = slots, GUESS_COST
+        self.slots, self.guess_cost, self.most_guesses = slots, GUESS_COST, MOST_GUESSES
         self._model = model
         self._context = self._make_context(file, model, threads, context_tokens)
         # In this order: a context outlives its model at no time.
@@ -58,12 +59,12 @@ class LlamaDecoder:
 
     def _make_context(self, file: ModelFile, model: int, threads: int, context_tokens: int) -> int:
         parameters = self._library.llama_context_default_params()
-        batch = CHUNK_TOKENS + self.slots * (MOST_GUESSED + 1)
-        parameters.n_ctx = self.slots * (-(-(context_tokens + MOST_GUESSED) // 256) * 256)
+        batch = CHUNK_TOKENS + self.slots * (MOST_GUESSES + 1)
+        parameters.n_ctx = self.slots * (-(-(context_tokens + MOST_GUESSES) // 256) * 256)
         parameters.n_batch = batch
         parameters.n_ubatch = batch
         parameters.n_seq_max = self.slots
-        parameters.n_outputs_max = self.slots * (MOST_GUESSED + 1)
+        parameters.n_outputs_max = self.slots * (MOST_GUESSES + 1)
         parameters.n_outputs_max_per_seq = 0
         parameters.n_threads = parameters.n_threads_batch = threads
         # Each slot has its own room: what one holds changes no bit of what another writes.

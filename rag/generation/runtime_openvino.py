@@ -16,6 +16,8 @@ from rag.generation.runtime_openvino_graph import build, misses
 from rag.generation.runtime_sampler import Logits
 from rag.generation.runtime_weights import Weights
 
+MOST_GUESSES = 3
+"""From five tokens on it multiplies in another way, which near ties would show in the text."""
 GUESS_COST = 0.15
 """Measured by tests/bench/bench_llm.py on a CPU."""
 
@@ -34,7 +36,8 @@ class OpenVinoDecoder:
             import openvino as ov
         except ImportError as error:
             raise MissingExtra(f"this runtime needs openvino: pip install openvino ({error})") from error
-        self.slots, self.takes_back, self.guess_cost = slots, True, GUESS_COST
+        self.slots, self.takes_back = slots, True
+        self.guess_cost, self.most_guesses = GUESS_COST, MOST_GUESSES
         self._weights = Weights(file)
         core = ov.Core()
         if device not in core.available_devices:
@@ -54,24 +57,27 @@ class OpenVinoDecoder:
         return [self._read(part) if part.tokens else [] for part in parts]
 
     def _read(self, part: Part) -> list[Logits]:
-        memory, count = self._memories[part.slot], len(part.tokens)
-        positions = np.arange(part.start, part.start + count)
+        memory = self._memories[part.slot]
+        # One alone is multiplied in another way than several, which near ties would show in the text:
+        # it is read with a second one behind it, which nothing ever looks at.
+        tokens = part.tokens if len(part.tokens) > 1 else [*part.tokens, *part.tokens]
+        positions = np.arange(part.start, part.start + len(tokens))
         angles = positions[:, None] * self._turns[None, :]
         angles = np.concatenate([angles, angles], axis=1)[None, None]
-        wanted = max(1, part.wanted)
+        first = len(part.tokens) - max(1, part.wanted)
         inputs = {
-            "embeddings": self._weights.rows("token_embd.weight", np.asarray(part.tokens, np.int64))[None],
-            "mask": memory.mask(count),
+            "embeddings": self._weights.rows("token_embd.weight", np.asarray(tokens, np.int64))[None],
+            "mask": memory.mask(len(tokens)),
             "cosine": np.cos(angles).astype(np.float32),
             "sine": np.sin(angles).astype(np.float32),
-            "rows": np.arange(count - wanted, count, dtype=np.int64),
+            "rows": np.arange(first, len(part.tokens), dtype=np.int64),
             "beam_idx": np.zeros(1, np.int32),
         }
         try:
             found = memory.request.infer(inputs, share_inputs=True)
         except RuntimeError as error:
             raise ModelFailed(f"OpenVINO could not go on: {error}") from error
-        memory.grow(positions)
+        memory.grow(positions, len(part.tokens))
         logits = np.asarray(next(iter(found.values())), np.float32)[0, :, : self._vocabulary]
         return [row.copy() for row in logits] if part.wanted else []
 
@@ -105,7 +111,7 @@ class OpenVinoDecoder:
             values = np.frombuffer(state, np.float16, size, at).reshape(shapes[name])
             held[name].state = ov.Tensor(values.astype(np.float32))
             at += 2 * size
-        memory.grow(np.arange(count))
+        memory.grow(np.arange(count), count)
         return True
 
     def _shapes(self, count: int) -> dict[str, tuple[int, ...]]:
@@ -129,10 +135,10 @@ class _Memory:
         seen[:, len(self.alive) :][np.triu_indices(count, 1)] = -np.inf
         return seen[None, None]
 
-    def grow(self, positions: npt.NDArray[np.int64]) -> None:
-        """Note tokens that were read."""
+    def grow(self, positions: npt.NDArray[np.int64], alive: int) -> None:
+        """Note tokens that were read, of which the first `alive` are to be seen."""
         self._positions = np.concatenate([self._positions, positions])
-        self.alive = np.concatenate([self.alive, np.ones(len(positions), np.bool_)])
+        self.alive = np.concatenate([self.alive, np.arange(len(positions)) < alive])
 
     def cut(self, length: int) -> None:
         """Put tokens from the position `length` on out of sight."""
