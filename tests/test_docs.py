@@ -43,10 +43,10 @@ def test_python_block_runs(block: str, place: Path):
 def test_rag_commands_run_in_order(place: Path):
     assert COMMANDS
     for command in COMMANDS:
-        words = [sys.executable, "-m", "rag", *shlex.split(command)[1:]]
-        done = subprocess.run(words, cwd=place, capture_output=True, text=True, check=False)
+        words = f"{shlex.quote(sys.executable)} -m {command}"
+        done = subprocess.run(["bash", "-c", words], cwd=place, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-        assert done.stdout.strip(), command
+        assert done.stdout.strip() or " > " in command, command
 
 
 def test_make_commands_are_targets():
