@@ -45,7 +45,7 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def minilm() -> MiniLMEncoder:
-    return MiniLMEncoder(bundled_folder())
+    return MiniLMEncoder(bundled_folder(), precision="f32")
 
 
 @pytest.fixture(scope="module")
