@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from rag.generation.candidates import Candidate, find_candidates
 from rag.generation.conflicts import version_of
+from rag.generation.marks import flat
 from rag.generation.passages import only_cited, quotation
 from rag.protocols import Encoder, Generator
 from rag.types import Answer, Citation, Claim, Conflict, Hit, Sentence, Span, Support
@@ -102,7 +103,7 @@ def quotes_hold(claims: Sequence[Claim]) -> list[Support]:
     """Judge lines of a comparison, which say nothing but quotes: each must stand in what it cites."""
     found = []
     for claim in claims:
-        held = [" ".join(passage.split()) for passage in claim.evidence]
+        held = [flat(passage) for passage in claim.evidence]
         quotes = _QUOTED.findall(claim.text)
         missing = [quote for quote in quotes if not any(quote in passage for passage in held)]
         faults = tuple(f"“{quote}” does not stand there" for quote in missing)
@@ -272,4 +273,4 @@ def _conflict(sides: Sequence[Citation]) -> Conflict:
 def _about(citation: Citation) -> str:
     """What a conflict is about: the heading above it, or how its sentence begins."""
     heading = citation.section.rsplit(" > ", 1)[-1]
-    return (heading or " ".join(citation.quote.split()))[:MOST_ABOUT]
+    return (heading or flat(citation.quote))[:MOST_ABOUT]

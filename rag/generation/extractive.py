@@ -18,6 +18,7 @@ from rag.generation.choose import choose
 from rag.generation.conflicts import Rivals, find_rivals
 from rag.generation.evidence import FEATURES, Analyze, Evidence, likelihood, weigh
 from rag.generation.lists import asks_several, items_of
+from rag.generation.marks import composed
 from rag.generation.pronouns import leans
 from rag.generation.shapes import Asked
 from rag.generation.short_answer import short_answer
@@ -140,28 +141,17 @@ def _conflicts(
 
 
 def _compose(question: str, hits: Sequence[Hit], citations: Sequence[Citation], confidence: float) -> Answer:
+    sentences = tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations)
     return Answer(
         question=question,
-        text=_joined(citations),
-        sentences=tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations),
+        text=composed(sentences),
+        sentences=sentences,
         citations=tuple(citations),
         contexts=tuple(hits),
         abstained=False,
         confidence=confidence,
         model="extractive",
     )
-
-
-def _joined(citations: Sequence[Citation]) -> str:
-    """The sentences with their marks, each row of a table and item of a list on a line of its own."""
-    text, above = "", False
-    for each in citations:
-        one = Candidate(each.quote, each.start, each.end, 0)
-        below = one.is_row or one.is_item
-        gap = "" if not text else "\n" if below or above else " "
-        text += f"{gap}{' '.join(each.quote.split())} [{each.number}]"
-        above = below
-    return text
 
 
 def _citation(number: int, hit: Hit, candidate: Candidate, highlight: Span | None) -> Citation:

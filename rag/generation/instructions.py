@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from rag.generation.marks import flat
 from rag.protocols import Generator
 from rag.sentences import sentence_spans
 from rag.types import Answer, Chunk, Hit, Span
@@ -110,7 +111,7 @@ _FENCE = re.compile(r"\s*(```|~~~).*?(?:\1|\Z)", re.DOTALL)
 
 def speaks_to_an_assistant(sentence: str) -> bool:
     """Whether a sentence gives an order to something that answers."""
-    text = " ".join(sentence.split())
+    text = flat(sentence)
     if text.endswith("?"):
         return False
     if any(rule.search(text) for rule in (_SET_ASIDE, _ROLE)):

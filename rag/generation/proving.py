@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from rag.generation.citations import grounded
+from rag.generation.marks import composed, flat, says, without_marks
 from rag.generation.verify import THRESHOLD
 from rag.generation.wording import content_words
 from rag.protocols import Generator, StreamingGenerator, Verifier
@@ -25,14 +26,10 @@ NOT_PROVEN = "The documents do not prove an answer to this."
 CITES_NOTHING = "it cites nothing"
 SAYS_NO_SUCH_THING = "what it cites does not say this"
 
-_MARK = re.compile(r"\s?\[(\d+(?:\s*,\s*\d+)*)\]")
-_LEAD = re.compile(r"\s*(?:(?:[-*•]|\d{1,3}[.)])\s+)?")
-_BETWEEN = re.compile(r"(?P<marks>(?:\s?\[\d+(?:\s*,\s*\d+)*\])*)(?P<lead>\s*(?:(?:[-*•]|\d{1,3}[.)])\s+)?)")
 _POINTS_BACK = re.compile(
     r"\W*(?:he|she|it|they|his|her|its|their|this|that|these|those|such|both|the (?:former|latter|same))\b",
     re.IGNORECASE,
 )
-_ROW = re.compile(r"\||.* \| ")
 
 SHARED_WORDS, SHARED_PART = 2, 0.3
 """How many words, and what part of a sentence's, a quote must share with it to stand in its place."""
@@ -73,7 +70,7 @@ def proven(
     needed = {number for sentence in shown for number in sentence.citations}
     return replace(
         answer,
-        text=_text(answer, kept),
+        text=answer.text.strip() if says(answer.text, shown) else composed(shown),
         sentences=tuple(shown),
         citations=tuple(each for each in answer.citations if each.number in needed),
         conflicts=tuple(each for each in answer.conflicts if needed.issuperset(each.citations)),
@@ -150,18 +147,14 @@ def _judged(answer: Answer, verifier: Verifier, threshold: float) -> list[Senten
         faults = support.faults if good or support.faults else (SAYS_NO_SUCH_THING,)
         numbers = tuple(each.number for each in quotes)
         # A quote keeps the marks that stand in its document; others belong to the answer's text.
-        text = sentence.text if _is_quoted(sentence, quotes) else _without_marks(sentence.text)
+        text = sentence.text if _is_quoted(sentence, quotes) else without_marks(sentence.text)
         judged.append(Sentence(text, numbers, good, support.probability, faults))
     return judged
 
 
-def _without_marks(text: str) -> str:
-    return _MARK.sub("", text).strip()
-
-
 def _claim(sentence: Sentence, quotes: Sequence[Citation], answer: Answer) -> Claim:
     evidence = tuple(_in_context(citation, answer.contexts) for citation in quotes)
-    return Claim(_without_marks(sentence.text), evidence, answer.question)
+    return Claim(without_marks(sentence.text), evidence, answer.question)
 
 
 def _in_context(citation: Citation, contexts: Sequence[Hit]) -> str:
@@ -183,8 +176,8 @@ def _before(citation: Citation, contexts: Sequence[Hit]) -> list[str]:
 
 def _is_quoted(sentence: Sentence, quotes: Sequence[Citation]) -> bool:
     """Whether it is, word for word, one of its quotes, or made of whole sentences of them."""
-    whole = {_even(each.quote) for each in quotes}
-    if _even(sentence.text) in whole:
+    whole = {flat(each.quote) for each in quotes}
+    if flat(sentence.text) in whole:
         return True
     held = whole.union(*(_sentences(each.quote) for each in quotes))
     parts = _sentences(sentence.text)
@@ -192,11 +185,7 @@ def _is_quoted(sentence: Sentence, quotes: Sequence[Citation]) -> bool:
 
 
 def _sentences(text: str) -> list[str]:
-    return [_even(text[span.start : span.end]) for span in sentence_spans(text)]
-
-
-def _even(text: str) -> str:
-    return " ".join(text.split())
+    return [flat(text[span.start : span.end]) for span in sentence_spans(text)]
 
 
 # -------------------------------------------------------------------------------------------------- repairs
@@ -205,17 +194,17 @@ def _even(text: str) -> str:
 def _repaired(judged: Sequence[Sentence], answer: Answer) -> list[Sentence | None]:
     """Put the nearest cited sentence in the place of each that failed, unless it is said already."""
     citations = {each.number: each for each in answer.citations}
-    said = {_even(each.text) for each in judged if each.supported}
+    said = {flat(each.text) for each in judged if each.supported}
     kept: list[Sentence | None] = []
     for sentence in judged:
         if sentence.supported:
             kept.append(sentence)
             continue
         found = _nearest(sentence, [citations[number] for number in sentence.citations])
-        if found is None or _even(found.text) in said:
+        if found is None or flat(found.text) in said:
             kept.append(None)
         else:
-            said.add(_even(found.text))
+            said.add(flat(found.text))
             kept.append(found)
     return kept
 
@@ -244,54 +233,3 @@ def _withdrawn(answer: Answer, judged: Sequence[Sentence]) -> Answer:
         confidence=min(answer.confidence, best),
         conflicts=(),
     )
-
-
-# ----------------------------------------------------------------------------------------------------- text
-
-
-def _text(answer: Answer, kept: Sequence[Sentence | None]) -> str:
-    """The text of what is kept, laid out as the answer was."""
-    places = _places(answer)
-    text = ""
-    for at, sentence in enumerate(kept):
-        if sentence is None:
-            continue
-        body, marks = _even(sentence.text), ""
-        lead = places[at][0] if places else _gap(text, sentence)
-        if places and sentence.text == answer.sentences[at].text:
-            _, body, marks = places[at]
-        if _numbers(marks) != set(sentence.citations):
-            marks = "".join(f" [{number}]" for number in sentence.citations)
-        text += (lead if text else lead.lstrip()) + body + marks
-    return text
-
-
-def _gap(text: str, sentence: Sentence) -> str:
-    """What stands before a sentence where its place in the answer's text is not known."""
-    if not text:
-        return ""
-    return "\n" if _ROW.match(sentence.text) or _ROW.match(text.rsplit("\n", 1)[-1]) else " "
-
-
-def _numbers(marks: str) -> set[int]:
-    return {int(number) for mark in _MARK.finditer(marks) for number in mark[1].split(",")}
-
-
-def _places(answer: Answer) -> list[tuple[str, str, str]] | None:
-    """What stands before each sentence, the sentence as written, and the marks behind it.
-
-    None where the text holds anything but the sentences, their marks and the signs of a list.
-    """
-    found: list[tuple[str, str, str]] = []
-    start = _LEAD.match(answer.text)
-    at = start.end() if start else 0
-    lead = answer.text[:at]
-    for sentence in answer.sentences:
-        words = [re.escape(word) for word in sentence.text.split()]
-        match = re.compile(r"\s+".join(words)).match(answer.text, at)
-        behind = _BETWEEN.match(answer.text, match.end()) if match and words else None
-        if match is None or behind is None:
-            return None
-        found.append((lead, match.group(), behind["marks"]))
-        lead, at = behind["lead"], behind.end()
-    return found if at == len(answer.text) else None

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.generation.candidates import Candidate, find_candidates
+from rag.generation.marks import composed
 from rag.generation.passages import only_cited, quotation
 from rag.protocols import Encoder, Generator
 from rag.types import Answer, Hit, Sentence, Span
@@ -153,10 +154,11 @@ def _quoted(question: str, hits: Sequence[Hit], chosen: Sequence[Candidate], con
         quotation(number, hits[each.context], Span(each.start, each.end))
         for number, each in enumerate(chosen, start=1)
     ]
+    sentences = tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations)
     return Answer(
         question=question,
-        text=" ".join(f"{' '.join(each.quote.split())} [{each.number}]" for each in citations),
-        sentences=tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations),
+        text=composed(sentences),
+        sentences=sentences,
         citations=tuple(citations),
         contexts=only_cited(hits, citations),
         abstained=False,

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.generation.marks import flat
 from rag.generation.wording import content_list
 from rag.sentences import sentence_spans
 from rag.types import Claim
@@ -56,7 +57,7 @@ def _parts(
     """The headings of each passage, and the sentences below them."""
     heads, parts = [], []
     for number, passage in enumerate(evidence):
-        sentences = [" ".join(sentence.split()) for sentence in sentences_of([passage])]
+        sentences = [flat(sentence) for sentence in sentences_of([passage])]
         top = 0
         while top < min(_MOST_HEADINGS, len(sentences) - 1) and _is_heading(sentences[top]):
             top += 1

@@ -1,5 +1,7 @@
 """Facts: what is there passes in any spelling, what is not is named."""
 
+from datetime import date
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -117,9 +119,12 @@ def test_a_number_whose_digits_change_places_is_always_found(number, random):
     assert check_facts(f"The count was {changed:,} items in the end.", [evidence]).faults != ()
 
 
-@given(st.dates(), st.dates(), st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%B %d, %Y", "%d.%m.%Y"]))
+DATES = st.dates(min_value=date(1000, 1, 1))
+
+
+@given(DATES, DATES, st.sampled_from(["%Y-%m-%d", "%d %B %Y", "%B %d, %Y", "%d.%m.%Y"]))
 def test_a_date_is_found_in_each_of_its_forms_and_no_other_date_is(one, other, form):
-    assume(one != other and min(one.year, other.year) >= 1000)
+    assume(one != other)
     evidence = f"The treaty was signed on {one.strftime(form)} at sea."
     assert check_facts(f"The treaty was signed on {one:%d %B %Y}.", [evidence]).faults == ()
     assert check_facts(f"The treaty was signed on {other:%d %B %Y}.", [evidence]).faults != ()
