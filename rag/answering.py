@@ -188,6 +188,9 @@ def replayable(answer: Answer, commit: int, policy: str) -> Request:
             f"the answer was made with the policy {request.policy} and this is {policy}; "
             "open the index with that"
         )
+    several = {"compare": (2,), "summarise": (0, 1)}.get(request.mode, (0,))
+    if len(request.documents) not in several:
+        raise CannotReplay(f"{request.mode} is not asked of {len(request.documents)} documents")
     return request
 
 

@@ -75,11 +75,6 @@ class ChatMessage(BaseModel):
     content: str | list[TextPart] | None = None
 
     @property
-    def speaker(self) -> str:
-        """The role; OpenAI's `developer` is what others call `system`."""
-        return "system" if self.role == "developer" else self.role
-
-    @property
     def text(self) -> str:
         """What it says, its parts in one."""
         if isinstance(self.content, str):

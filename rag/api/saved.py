@@ -29,20 +29,29 @@ def read_answer(text: str, where: str) -> tuple[Answer, str]:
         InputError: It is something else; `where` names it in the message.
     """
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{where} is not JSON ({error}); give the output of `rag ask --json`") from error
     try:
         answer = _answer(given)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        printed = json.loads(json.dumps(answer_json(answer)))
+        same = canonical(printed) == canonical(given)
+    except (RecursionError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(
             f"{where} is not an answer ({reason}); give the output of `rag ask --json`"
         ) from error
-    printed = json.loads(json.dumps(answer_json(answer)))
-    if canonical(printed) == canonical(given):
+    if same:
         return answer, ""
     return answer, f"{_first_difference(given, printed)} was changed, added or taken away"
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object each of whose names stands in it once: of two, a reader and a program may see another."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
 
 
 @functools.cache

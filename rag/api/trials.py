@@ -61,7 +61,9 @@ def verify(
     claimed, altered = read_answer(data.decode("utf-8-sig", "replace"), name)
     owner = operator(reading.principal.tenant if reading.principal else "")
     verdicts = [Verdict("form", altered), *reading.engine.verify(claimed, principal=owner)]
-    if replay:
+    if replay and any(each.what == "seal" and not each.proven for each in verdicts):
+        verdicts.append(Verdict("replay", "not tried: it is not the answer that was sealed"))
+    elif replay:
         again = reading.engine.replay(claimed, principal=reading.principal)
         wrong = ", ".join(differences(claimed, again))
         verdicts.append(Verdict("replay", f"asked again, it has another {wrong}" if wrong else ""))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from rag.generation.marks import flat
 from rag.sentences import sentence_spans
 from rag.types import Hit, Span
 
@@ -90,7 +91,8 @@ def find_candidates(hits: Sequence[Hit]) -> list[Candidate]:
     seen: set[str] = set()
     candidates = []
     for candidate in sorted(found, key=lambda each: (each.context, each.start)):
-        known = " ".join(candidate.text.casefold().split())
+        columns = candidate.columns.text if candidate.columns else ""
+        known = flat(f"{columns} {candidate.text}").casefold()
         if known not in seen:
             seen.add(known)
             candidates.append(candidate)

@@ -11,7 +11,9 @@ from typing import TypeAlias
 
 from rag.errors import InputError
 from rag.generation.candidates import QUESTION_WORDS
-from rag.protocols import LanguageModel, Prompt, Sampling
+from rag.generation.line import line_of
+from rag.generation.marks import flat
+from rag.protocols import LanguageModel, Prompt
 from rag.types import Message
 
 Analyze: TypeAlias = Callable[[str], list[str]]
@@ -39,9 +41,9 @@ _LEANS = re.compile(
     re.IGNORECASE,
 )
 _OTHER_END = re.compile(
-    r"\W*(?:and|or|but|(?:and |or |but )?(?:what|how) about)\s+"
+    r"\W*(?:and|or|but|(?:and |or |but )?(?:what|how) about) "
     r"(?P<preposition>in|for|on|at|by|with|from|to|of|under|during|after|before|since|until|within|without)"
-    r"\s+(?P<rest>[^?!.]+)[?!.\s]*",
+    r" (?P<rest>[^\s?!.][^?!.]*)[?!.\s]*",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[\w'’-]+")
@@ -79,11 +81,11 @@ def condensed(analyze: Analyze) -> Condense:
         return " ".join([text, *words])
 
     def condense(messages: Sequence[Message]) -> str:
-        said = [each.text.strip()[:LONGEST_TURN] for each in messages[:-1] if each.role == "user"]
+        said = [flat(each.text[:LONGEST_TURN]) for each in messages[:-1] if each.role == "user"]
         question = ""
         for text in [*said[-TURNS_BACK:], messages[-1].text.strip()]:
             leans = bool(_LEANS.search(text)) or len(terms(text)) < FEWEST_TERMS
-            changed = _with_other_end(question, text) if question else None
+            changed = _with_other_end(question, flat(text[:LONGEST_TURN])) if question else None
             question = changed or (carried(text, question) if leans else text)
         return question
 
@@ -121,9 +123,7 @@ def condensed_by(model: LanguageModel, otherwise: Condense, *, partition: str = 
             if each.role != "system"
         )
         prompt = Prompt(_SYSTEM, "", talk)
-        written = "".join(
-            model.generate(prompt, Sampling(max_tokens=96, stop=("\n",)), partition=partition)
-        ).strip()
+        written = line_of(model, prompt, max_tokens=96, partition=partition)
         return written if 0 < len(written) <= 2 * LONGEST_TURN else otherwise(messages)
 
     return condense

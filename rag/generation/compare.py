@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rag.generation.candidates import Candidate, find_candidates
-from rag.generation.conflicts import version_of
-from rag.generation.marks import flat
+from rag.generation.conflicts import recency, version_of
+from rag.generation.marks import flat, without_marks
 from rag.generation.passages import only_cited, quotation
 from rag.protocols import Encoder, Generator
 from rag.types import Answer, Citation, Claim, Conflict, Hit, Sentence, Span, Support
@@ -35,6 +35,7 @@ RELEVANT = 0.35
 MOST_COMPARED = 1_000
 """How many sentences of each document are compared, from its start."""
 MONEY = "€$£¥"
+MOST_ALIGNED = 300  # words; longer sentences are told apart, and not word by word
 MOST_ABOUT = 60  # characters that say what a conflict is about
 
 _QUOTED = re.compile(r"(?:: |” and )“(.*?)”(?= and “|\s*\Z)", re.DOTALL)
@@ -103,8 +104,8 @@ def quotes_hold(claims: Sequence[Claim]) -> list[Support]:
     """Judge lines of a comparison, which say nothing but quotes: each must stand in what it cites."""
     found = []
     for claim in claims:
-        held = [flat(passage) for passage in claim.evidence]
-        quotes = _QUOTED.findall(claim.text)
+        held = [flat(without_marks(passage)) for passage in claim.evidence]
+        quotes = [flat(without_marks(quote)) for quote in _QUOTED.findall(claim.text)]
         missing = [quote for quote in quotes if not any(quote in passage for passage in held)]
         faults = tuple(f"“{quote}” does not stand there" for quote in missing)
         found.append(Support(0.0 if faults or not quotes else 1.0, faults))
@@ -190,6 +191,9 @@ def _pair(one: Candidate, other: Candidate) -> Line:
     """The line of two sentences side by side."""
     left, right = list(_WORD.finditer(one.text)), list(_WORD.finditer(other.text))
     said = [each.group().casefold() for each in left], [each.group().casefold() for each in right]
+    if max(map(len, said)) > MOST_ALIGNED and said[0] != said[1]:
+        figures_differ = any(map(_FIGURE.search, {*said[0]} ^ {*said[1]}))
+        return Line(Kind.FIGURES if figures_differ else Kind.WORDING, one, other)
     changes = [
         (said[0][a:b], said[1][c:d], (a, b), (c, d))
         for kind, a, b, c, d in SequenceMatcher(None, *said, autojunk=False).get_opcodes()
@@ -266,7 +270,7 @@ def _conflict(sides: Sequence[Citation]) -> Conflict:
     """The two that disagree, the newer one first where the names of their documents have dates."""
     dated = [(version_of(each.source, each.title).date, each.number) for each in sides]
     if all(date for date, _ in dated):
-        dated.sort(key=lambda side: side[0], reverse=True)
+        dated.sort(key=lambda side: recency(side[0]), reverse=True)
     return Conflict(tuple(number for _, number in dated), tuple(date for date, _ in dated), _about(sides[-1]))
 
 

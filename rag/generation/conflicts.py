@@ -24,7 +24,9 @@ BOUNDS = ((0.15, 0.55), (0.02, 0.70))
 _DATE = re.compile(
     r"(?<![\d.])((?:19|20)\d\d)(?:[-_.]?(0[1-9]|1[0-2])(?:[-_.]?(0[1-9]|[12]\d|3[01]))?)?(?![\d.]*\d)"
 )
-_VERSION = re.compile(r"\b(?:v|ver|version|rev|revision|edition)[ _.-]?(\d+(?:\.\d+)*)\b", re.IGNORECASE)
+_VERSION = re.compile(
+    r"(?<![^\W_])(?:v|ver|version|rev|revision|edition)[ _.-]?(\d+(?:\.\d+)*)(?![^\W_])", re.IGNORECASE
+)
 _NUMBER_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen twenty"
@@ -86,7 +88,7 @@ def _against(one: int, evidence: Evidence, likelihood: Scores, versions: Sequenc
     candidates = evidence.candidates
     own = versions[candidates[one].context]
     said = values_of(candidates[one].text, evidence)
-    if not own.date or not said:
+    if not own.family or not own.date or not said:
         return None
     best, cosine = float(likelihood.max()), evidence.vectors @ evidence.vectors[one]
     nearest = {own.date: one}
@@ -99,7 +101,7 @@ def _against(one: int, evidence: Evidence, likelihood: Scores, versions: Sequenc
     against = [date for date, values in given.items() if values and not values & said]
     if not against or not _mutual(one, nearest[against[0]], evidence, versions):
         return None
-    dates = sorted([own.date, *against], key=_recency, reverse=True)
+    dates = sorted([own.date, *against], key=recency, reverse=True)
     values = tuple(", ".join(sorted(given[date])) for date in dates)
     return Rivals(tuple(nearest[date] for date in dates), tuple(dates), values)
 
@@ -135,5 +137,6 @@ def _family(name: str) -> str:
     return " ".join(re.findall(r"[^\W_]+", name.casefold()))
 
 
-def _recency(date: str) -> tuple[int, ...]:
+def recency(date: str) -> tuple[int, ...]:
+    """What a later date or a higher version has more of: its numbers, in their order."""
     return tuple(int(number) for number in re.findall(r"\d+", date))

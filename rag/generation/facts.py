@@ -93,7 +93,7 @@ def check_facts(claim: str, evidence: Sequence[str], *, known: Sequence[str] = (
 
 
 def _missing_numbers(own: Quantities, there: Quantities, given: Quantities, whole: str) -> Iterator[str]:
-    held = [*there.numbers, *given.numbers]
+    held = there.numbers
     loose = {*roman_numbers(whole), *(_years(there)), *(_years(given))}
     for number in own.numbers:
         same = [other for other in held if _is_about(number, other)]
@@ -151,7 +151,7 @@ def _missing_times(own: Quantities, there: Quantities) -> Iterator[str]:
 
 
 def _missing_dates(own: Quantities, there: Quantities, given: Quantities) -> Iterator[str]:
-    held = [*there.dates, *given.dates]
+    held = [*there.dates, *(date for date in given.dates if not date.month)]
     years = {date.year for date in held} | {int(number.value) for number in there.numbers}
     for date in own.dates:
         if any(date.within(other) for other in held):
@@ -271,12 +271,15 @@ def _is_known(word: str, words: set[str], squeezed: str) -> bool:
     return any(len(other) >= 4 and (other.startswith(stem) or bare.startswith(other)) for other in words)
 
 
+LONGEST_ACRONYM = 8  # letters
+
+
 def _initials(text: str) -> set[str]:
     found = set()
     for match in _NAME.finditer(text):
         capitals = [word[0] for word in WORD.findall(match.group()) if word[0].isupper()]
         for start in range(len(capitals)):
-            for end in range(start + 2, len(capitals) + 1):
+            for end in range(start + 2, min(start + LONGEST_ACRONYM, len(capitals)) + 1):
                 found.add("".join(capitals[start:end]).casefold())
     return found
 

@@ -93,8 +93,8 @@ class ModelFile:
     def number(self, key: str, default: int = 0) -> int:
         """The number of an architecture's field, the largest where it has one a layer."""
         value = self.fields.get(f"{self.architecture}.{key}", default)
-        largest = max(value) if isinstance(value, list) and value else value
-        return int(largest) if isinstance(largest, int | float) else default
+        numbers = [each for each in (value if isinstance(value, list) else [value]) if type(each) is int]
+        return max(numbers, default=default)
 
     def text(self, key: str) -> str:
         """The text of a field, `""` where it has none."""

@@ -56,6 +56,8 @@ def _check_heads(file: ModelFile, refuse: Refuse) -> None:
         value = file.fields.get(f"{file.architecture}.{key}", head)
         if type(value) is not int or not 1 <= value <= 1 << 14:
             raise refuse(f"{key} {value!r}")
+        if key == "rope.dimension_count" and value % 2:
+            raise refuse(f"{key} {value}, which is odd")
     if file.architecture in _TURNED_WHOLE and len({file.number(key, head) for key in keys}) > 1:
         raise refuse("heads whose keys, values and turned parts are not equally wide")
 

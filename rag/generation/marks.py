@@ -16,13 +16,21 @@ MARK = re.compile(r"\[[0-9]{1,6}(?:\s{0,3},\s{0,3}[0-9]{1,6}){0,99}\]")
 
 _OPEN, _CLOSE = "\\[［【〔⟦〚❲﹝", "\\]］】〕⟧〛❳﹞"
 _RESEMBLING = re.compile(
-    rf"[{_OPEN}]\s*[\^#†]?\s*\d[\d\s,;:，、–—-]{{0,999}}(?:†[^{_OPEN}{_CLOSE}]{{0,99}})?[{_CLOSE}]"
+    rf"[{_OPEN}]\s{{0,3}}[\^#†]?\s{{0,3}}\d[\d\s,;:，、–—-]{{0,999}}(?:†[^{_OPEN}{_CLOSE}]{{0,99}})?[{_CLOSE}]"
 )
-_UNFINISHED = re.compile(rf"\s*[{_OPEN}][\d\s,]*\Z")
+_UNFINISHED = re.compile(rf"(?<!\s)\s*[{_OPEN}][\d\s,]*\Z")
 _BRACKETS = re.compile(rf"[{_OPEN}{_CLOSE}]")
 _NUMBER = re.compile(r"[0-9]+")
 _ITEM = re.compile(r"(?:[-*+•]|\d{1,3}[.)])\s+")
-_OWN_LINE = re.compile(rf"\||.* \| |{_ITEM.pattern}")
+_OWN_LINE = re.compile(rf"\||.* \| |{_ITEM.pattern}|(?:Changed|The same|Only in the (?:first|second)): “")
+
+
+def own(text: str) -> str:
+    """The text as an answer shows it: flat, and a mark of its document's own in brackets that are none.
+
+    Round brackets would make a link of `[word][1]`.
+    """
+    return MARK.sub(lambda mark: f"⟨{mark[0][1:-1]}⟩", flat(text))
 
 
 def flat(text: str) -> str:
@@ -74,7 +82,7 @@ def composed(sentences: Sequence[Sentence]) -> str:
     text = ""
     own_line = False
     for sentence in sentences:
-        body = flat(sentence.text)
+        body = own(sentence.text)
         before, own_line = own_line, _OWN_LINE.match(body) is not None
         gap = "" if not text else "\n" if before or own_line else " "
         text += f"{gap}{body} {mark_of(sentence.citations)}".rstrip()
@@ -88,7 +96,7 @@ def says(text: str, sentences: Sequence[Sentence]) -> bool:
     """
     rest = flat(text)
     for sentence in sentences:
-        body = flat(sentence.text)
+        body = own(sentence.text)
         item = _ITEM.match(rest)
         if item and not rest.startswith(body):
             rest = rest[item.end() :]

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass, fields
 from typing import TypeAlias
 
 from rag.errors import DocumentNotFound
+from rag.generation.citations import holds
 from rag.generation.marks import flat, says
+from rag.generation.safe import HIDDEN_FAULT
 from rag.generation.seal import is_sealed
-from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence
+from rag.types import Answer, Citation, Document, Hit, Sentence
 
 Documents: TypeAlias = Callable[[str], Document]
 """The document of an id, whole; raises `DocumentNotFound`."""
@@ -59,14 +61,9 @@ def _citations(answer: Answer, documents: Documents) -> Iterator[Verdict]:
     for citation in answer.citations:
         fault = "two citations have this number" if numbers[citation.number] > 1 else ""
         fault = fault or _citation_fault(citation, documents)
-        if not fault and not any(_is_inside(citation, hit.chunk) for hit in answer.contexts):
+        if not fault and not holds(answer.contexts, citation):
             fault = "it does not stand in a passage that the answer was made from"
         yield Verdict(f"[{citation.number}]", fault)
-
-
-def _is_inside(citation: Citation, chunk: Chunk) -> bool:
-    inside = chunk.start <= citation.start and citation.end <= chunk.end
-    return inside and chunk.document_id == citation.document_id
 
 
 def _citation_fault(citation: Citation, documents: Documents) -> str:
@@ -129,7 +126,7 @@ def _sentence_fault(sentence: Sentence, quotes: dict[int, str], extractive: bool
         return "it cites one citation twice"
     if sentence.supported and not sentence.citations:
         return "it is called supported and cites nothing"
-    if sentence.supported and sentence.faults:
+    if sentence.supported and not {HIDDEN_FAULT}.issuperset(sentence.faults):
         return "it is called supported and has faults"
     if extractive and flat(sentence.text) not in [quotes[at] for at in sentence.citations]:
         return "it is not what it cites, and an extractive answer quotes"

@@ -175,13 +175,17 @@ def _before(citation: Citation, contexts: Sequence[Hit]) -> list[str]:
 
 
 def _is_quoted(sentence: Sentence, quotes: Sequence[Citation]) -> bool:
-    """Whether it is, word for word, one of its quotes, or made of whole sentences of them."""
-    whole = {flat(each.quote) for each in quotes}
-    if flat(sentence.text) in whole:
-        return True
-    held = whole.union(*(_sentences(each.quote) for each in quotes))
+    """Whether it is, word for word, one of its quotes, or sentences of one that stand there in a row."""
     parts = _sentences(sentence.text)
-    return bool(parts) and held.issuperset(parts)
+    return any(
+        flat(sentence.text) == flat(each.quote) or _stand_in_a_row(parts, _sentences(each.quote))
+        for each in quotes
+    )
+
+
+def _stand_in_a_row(parts: Sequence[str], sentences: Sequence[str]) -> bool:
+    places = range(len(sentences) - len(parts) + 1)
+    return bool(parts) and any(sentences[at : at + len(parts)] == parts for at in places)
 
 
 def _sentences(text: str) -> list[str]:

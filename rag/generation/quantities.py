@@ -166,13 +166,17 @@ class Quantities:
     times: tuple[tuple[str, int], ...]
 
 
+_SPELT_ALIKE = str.maketrans({"ſ": "s", "ı": "i", "İ": "I", "\u212a": "K"})
+"""Letters that a search without regard to capitals takes for these."""
+
+
 @lru_cache(maxsize=64)
 def quantities(text: str) -> Quantities:
     """Read the numbers, dates and times of `text`. What is part of a date or a time is no number.
 
     The last texts are remembered: the claims of an answer often share their evidence.
     """
-    dates, text = _take_dates(text)
+    dates, text = _take_dates(text.translate(_SPELT_ALIKE))
     times, text = _take_times(text)
     years, rest = _take_years(text)
     return Quantities(tuple(_numbers(rest)), (*dates, *years), times)

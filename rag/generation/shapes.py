@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from enum import StrEnum
 
+from rag.generation.marks import MARK
 from rag.types import Span
 
 Terms = Callable[[str], list[str]]
@@ -71,7 +72,7 @@ _UNIT = (
     r"|dollars?|cents|kWh|kW|MW|GW|GB|MB|TB|kg|km/h|km2|km|cm|mm|mph|m|t|ft|lb|g)(?![\w])"
 )
 _NUMBERS = re.compile(
-    r"(?:[€$£¥]|US\$|C\$)?\s?(?<![\w.,-])(?:[€$£¥] ?)?\d[\d,]*(?:\.\d+)?(?![\w.]*[\w])"
+    r"(?:[€$£¥]|US\$|C\$)?\s?(?<![\w.,-])(?:[€$£¥] ?)?\d[\d,]*+(?:\.\d++)?(?![\w.]*[\w])"
     rf"(?: (?:hundred|thousand|million|billion|trillion)\b)?(?: ?{_UNIT})?"
     rf"|[€$£¥] ?\d[\d,]*(?:\.\d+)?(?: (?:million|billion|trillion)\b)?"
     rf"|\b\d[\d,]*(?:\.\d+)?(?: ?{_UNIT})"
@@ -111,7 +112,8 @@ def find_spans(text: str, asked: Asked) -> list[Span]:
         case _:
             return _names(text)
     spans = (Span(*_trimmed(text, match.start(), match.end())) for match in found.finditer(text))
-    return [span for span in spans if span.start < span.end]
+    marks = [Span(*match.span()) for match in MARK.finditer(text)]
+    return [each for each in spans if each.start < each.end and not any(map(each.overlaps, marks))]
 
 
 def fills(text: str, asked: Asked, known: set[str], terms: Terms) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import re
 import struct
 import tempfile
 import threading
@@ -23,7 +22,6 @@ import numpy as np
 
 _MAGIC = b"ragstate1\n"
 _SUFFIX = ".state"
-_HEX = re.compile(r"[0-9a-f]{64}")
 
 
 class StateStore:
@@ -83,7 +81,8 @@ class StateStore:
         with self._lock:
             for key in [key for key in self._held if where in (None, key[0])]:
                 self._size -= len(self._held.pop(key))
-        for path in self._folder.glob(f"{where or '*'}/*{_SUFFIX}") if self._folder else ():
+        # What a process that died was writing goes as well.
+        for path in self._folder.glob(f"{where or '*'}/*") if self._folder else ():
             _remove(path)
 
     def _key(self, partition: str, tokens: Sequence[int]) -> tuple[str, str]:

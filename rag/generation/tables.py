@@ -18,8 +18,6 @@ from rag.types import Scores, Span
 OTHER_ROW = 0.25
 """What the likelihood of a row is multiplied by where another row of its table holds more of the question."""
 
-_CELL = re.compile(r"[^|]+")
-
 
 _AMOUNT = r"[€$£]?(\d[\d,]*(?:\.\d+)?)"
 _RANGE = re.compile(
@@ -84,7 +82,7 @@ def find_cell(
     `weight` tells the terms of the question and what each counts. A cell that itself has terms of the
     question names the row and is no answer, nor is one without a digit where a `number` is asked for.
     None where no column shares a term with the question, where two share as much, or where the row has
-    other cells than the columns.
+    other cells than the columns, or its cell is empty.
     """
     names, cells = _cells(columns), _cells(row)
     if len(names) != len(cells):
@@ -95,14 +93,14 @@ def find_cell(
         (
             (_shared(columns[name.start : name.end], weight, terms, entity), cell)
             for name, cell, own in zip(names, cells, held, strict=True)
-            if not own and (not number or re.search(r"\d", row[cell.start : cell.end]))
+            if not own and (not number or not len(cell) or re.search(r"\d", row[cell.start : cell.end]))
         ),
         key=lambda scored: (-scored[0], scored[1].start),
     )
     if not ranked or ranked[0][0] <= 0:
         return None
     tied = len(ranked) > 1 and ranked[1][0] == ranked[0][0]
-    return None if tied else ranked[0][1]
+    return None if tied or not len(ranked[0][1]) else ranked[0][1]
 
 
 def _shared(
@@ -112,11 +110,14 @@ def _shared(
 
 
 def _cells(line: str) -> list[Span]:
-    """The cells of a line that have text, without the white space around them."""
+    """The cells of a line between its outer bars, without the white space around them."""
+    inner = line.strip().removesuffix("|")
+    at = len(line) - len(line.lstrip())
+    if inner.startswith("|"):
+        inner, at = inner[1:], at + 1
     cells = []
-    for match in _CELL.finditer(line):
-        text = match[0].strip()
-        if text:
-            start = match.start() + match[0].index(text)
-            cells.append(Span(start, start + len(text)))
+    for part in inner.split("|"):
+        start = at + len(part) - len(part.lstrip()) if part.strip() else at
+        cells.append(Span(start, start + len(part.strip())))
+        at += len(part) + 1
     return cells

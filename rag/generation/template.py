@@ -169,7 +169,8 @@ def render(family: Family, prompt: Prompt) -> Rendered:
         segments = _shared(segments + before, shared, prefixes) + after
         prefixes[-1] = len(segments)
     elif shared:
-        form, question = turns.pop(0)
+        answers = prompt.messages[0].role == "assistant"
+        form, question = (family.user, "") if answers else turns.pop(0)
         before, after = _around(family, form)
         lead, gap = _around(family, family.lead)
         segments = _shared(segments + before + lead, shared, prefixes) + gap + [Segment(question)] + after

@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from rag.errors import InputError
-from rag.protocols import LanguageModel, Prompt, Retriever, Sampling
+from rag.generation.line import line_of
+from rag.protocols import LanguageModel, Prompt, Retriever
 from rag.sentences import sentence_spans
 from rag.types import Filter, Hit, Message
 
@@ -124,9 +125,7 @@ def bridge_by(model: LanguageModel, otherwise: Follow, *, partition: str = "") -
 
     def follow(question: str, hit: Hit) -> str:
         prompt = Prompt(_SYSTEM, f"{hit.title}\n{hit.chunk.text}", (Message("user", question),))
-        written = "".join(
-            model.generate(prompt, Sampling(max_tokens=48, stop=("\n",)), partition=partition)
-        ).strip()
+        written = line_of(model, prompt, max_tokens=48, partition=partition)
         if written.upper().startswith("NONE"):
             return ""
         return written if 0 < len(written) <= LONGEST_QUERY else otherwise(question, hit)

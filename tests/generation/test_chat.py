@@ -101,3 +101,8 @@ def test_what_is_no_conversation(messages: list[dict[str, str]]) -> None:
 
 def test_messages_may_be_mappings() -> None:
     assert conversation([{"role": "user", "content": "Who?"}]) == (Message("user", "Who?"),)
+
+
+def test_a_follow_up_of_nothing_but_spaces_is_read_at_once():
+    said = [Message("user", "What is the rate in 2020?"), Message("user", "and in x" + " " * 200_000 + ".x")]
+    assert condensed(str.split)(said)

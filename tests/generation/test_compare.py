@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.generation.citations import grounded
-from rag.generation.compare import comparing
+from rag.generation.compare import comparing, quotes_hold
 from rag.generation.passages import passages_of
 from rag.index.encoder import resolve_encoder
 from rag.ingestion.load import load
-from rag.types import Answer, Document
+from rag.types import Answer, Claim, Document
 
 HANDBOOK = Path(__file__).parents[2] / "data" / "handbook"
 
@@ -117,3 +117,10 @@ def test_every_line_is_made_of_quotes_of_its_own_side(left: str, right: str) -> 
         assert sides[0] == (other.id if kind == "Only in the second" else one.id)
         for number in sentence.citations if kind == "Changed" else sentence.citations[:1]:
             assert f"“{' '.join(answer.citations[number - 1].quote.split())}”" in sentence.text
+
+
+def test_a_line_with_a_mark_of_its_documents_own_is_compared_as_others_are():
+    told = "Changed: “It lasts 20 weeks [12, 13].” and “It lasts 26 weeks [12, 13].”"
+    claim = Claim(told, ("It lasts 20 weeks [12, 13].", "It lasts 26 weeks [12, 13]."))
+    stripped = Claim(told.replace(" [12, 13]", ""), claim.evidence)
+    assert [each.probability for each in quotes_hold([claim, stripped])] == [1.0, 1.0]

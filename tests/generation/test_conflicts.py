@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from rag.generation.conflicts import Version, version_of
+from rag.generation.conflicts import Version, recency, version_of
 from rag.generation.extractive import extractive
 from rag.index.analyzer import english
 from rag.types import Chunk, Fingerprint, Hit, Span
@@ -90,3 +90,9 @@ def test_versions_that_speak_of_other_things_do_not_conflict():
         dogs_2024="A dog is booked on the boat five days ahead.",
     )
     assert answer.conflicts == ()
+
+
+def test_a_version_may_stand_behind_a_line_below_and_ten_is_newer_than_nine():
+    assert version_of("policy_v9.md", "").date == "version 9"
+    assert version_of("policy_v9.md", "").family == version_of("policy_v10.md", "").family
+    assert recency("version 10") > recency("version 9")

@@ -136,3 +136,22 @@ def test_any_text_can_be_checked_and_a_text_has_all_its_own_numbers_and_dates(cl
     checked = check_facts(claim, [claim])
     assert not checked.missing_numbers
     assert not checked.missing_dates
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "question"),
+    [
+        ("It was raised to 900 euros.", "It was raised to 500 euros.", "Was it raised to 900 euros?"),
+        ("Leave lasts 26 weeks.", "Leave lasts 20 weeks.", "Does leave last 26 weeks?"),
+        ("It opened on 5 May 2021.", "It opened on 7 June 2019.", "Did it open on 5 May 2021?"),
+    ],
+)
+def test_what_a_question_claims_is_not_proven_by_being_asked(claim, evidence, question):
+    assert check_facts(claim, [evidence], known=[question]).faults
+
+
+@pytest.mark.parametrize(
+    "odd", ["It was made on 12 Auguſt 1750.", "ſix ſhips", "aprıl 12 2020", "fıve", "APRİL 12 2020"]
+)
+def test_letters_that_are_searched_for_as_others_are_read_as_those(odd):
+    check_facts(odd, [odd])

@@ -19,6 +19,7 @@ from rag.types import Answer
 RENDER = MarkdownIt("commonmark", {"html": True})
 MARKS = re.compile(r"[\[［【]\s*\d[\d\s,;†x–-]*[\]］】]")
 NUMBERS = re.compile(r"\[(\d+(?:, \d+)*)\]")
+NUMBERED = re.compile(r"\[([0-9]{1,6}(?:\s{0,3},\s{0,3}[0-9]{1,6})*)\]")
 FIGURES = re.compile(r"(?<![\w.,])\d[\d,]{2,}(?![\w])")
 LINKS = re.compile(
     r"https?:[^\s)\]>]*\w[^\s)\]>]*|\bjavascript:\w\S*|\bdata:\w\S*|[\w.]*@?(?:evil|port)\.com(?!\w)[^\s)\]>]*|(?<![\w:])//\w+",
@@ -39,8 +40,9 @@ def check(answer: Answer, text_of: Callable[[str], str] = DOCUMENTS.__getitem__)
         assert quotes or not sentence.supported
         body = " ".join(sentence.text.split())
         verbatim = body in [" ".join(quote.split()) for quote in quotes]
-        assert rest.startswith(body)
-        rest = rest[len(body) :].lstrip()
+        shown = NUMBERED.sub(r"⟨\1⟩", body)
+        assert rest.startswith(shown)
+        rest = rest[len(shown) :].lstrip()
         while mark := NUMBERS.match(rest):
             assert {int(number) for number in mark[1].split(",")} == set(sentence.citations)
             rest = rest[mark.end() :].lstrip()

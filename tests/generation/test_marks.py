@@ -121,3 +121,16 @@ def test_the_signs_of_a_list_are_no_more_than_its_sentences():
     sentences = [Sentence("It is lit.", (1,), True, 1.0), Sentence("- It is dry.", (2,), True, 1.0)]
     assert says("- It is lit. [1]\n- It is dry. [2]", sentences)
     assert not says("- See it is lit. [1]\n- It is dry. [2]", sentences)
+
+
+def test_a_documents_own_mark_is_no_mark_of_the_answer():
+    sentences = (Sentence("Ducks are of various species.[9]", (1,), True, 1.0),)
+    text = composed(sentences)
+    assert text == "Ducks are of various species.⟨9⟩ [1]"
+    assert numbers_in(text) == [1]
+    assert says(text, sentences)
+
+
+@pytest.mark.parametrize("hostile", ["[" + " " * 100_000, " " * 100_000, "[" * 100_000, "[1" + "," * 100_000])
+def test_marks_are_looked_for_in_one_pass(hostile):
+    assert isinstance(without_marks(hostile), str)

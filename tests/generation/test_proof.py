@@ -29,7 +29,7 @@ def answer() -> Answer:
     chunk = Chunk("d", Span(0, 30), TEXT, page=1, last_page=2)
     whole = Answer(
         question="where?",
-        text="One is here [9]. [1] Two is there. [2]",
+        text="One is here ⟨9⟩. [1] Two is there. [2]",
         sentences=tuple(Sentence(each.quote, (each.number,), True, 1.0) for each in citations),
         citations=citations,
         contexts=(Hit(1, 0.5, chunk, "d.pdf", "D"),),
@@ -45,7 +45,7 @@ def faults(wrong: Answer) -> list[str]:
     return [verdict.reason for verdict in prove(wrong, documents, KEY) if not verdict.proven]
 
 
-def test_a_right_answer_is_proven_and_a_mark_inside_a_quote_is_the_documents_own():
+def test_a_right_answer_is_proven_and_a_mark_inside_a_quote_is_shown_as_the_documents_own():
     assert faults(answer()) == []
     assert answer().timings_ms == {"retrieval": 1.235}
 

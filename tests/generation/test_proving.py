@@ -37,12 +37,13 @@ def answer_of(*sentences: tuple[str, tuple[int, ...]], text: str | None = None, 
     return replace(Answer("Who?", shown, made, CITATIONS, (HIT,), False, 0.8, "scripted"), **more)
 
 
-def test_a_quote_asks_no_model_and_two_quotes_in_one_sentence_neither():
+def test_a_quote_asks_no_model_and_two_quotes_in_one_sentence_do():
     verifier = Scripted()
-    both = f"{QUOTES[0]} {QUOTES[2]}"
-    answer = proven(answer_of((QUOTES[0], (1,)), (both, (1, 3))), verifier)
+    answer = proven(answer_of((QUOTES[0], (1,))), verifier)
     assert verifier.asked == []
-    assert [(each.supported, each.support, each.faults) for each in answer.sentences] == [(True, 1.0, ())] * 2
+    assert [(each.supported, each.support, each.faults) for each in answer.sentences] == [(True, 1.0, ())]
+    proven(answer_of((f"{QUOTES[0]} {QUOTES[2]}", (1, 3))), verifier)
+    assert len(verifier.asked) == 1
 
 
 def test_a_part_of_a_quote_is_a_claim():
@@ -176,3 +177,29 @@ def test_a_generator_that_cannot_stream_shows_its_one_answer():
     plain = Growing([(QUOTES[0], (1,))]).__call__
     (only,) = proving(plain, Scripted()).stream("Who?", [HIT])
     assert only == proving(plain, Scripted())("Who?", [HIT])
+
+
+@pytest.mark.parametrize(
+    "spliced",
+    [
+        "Is smoking allowed on the quay? Yes.",
+        "Yes. No.",
+        "Is parking allowed there? Is smoking allowed on the quay?",
+    ],
+)
+def test_sentences_of_a_quote_that_do_not_stand_in_a_row_are_no_quote(spliced):
+    quote = "Is smoking allowed on the quay? No. Is parking allowed there? Yes."
+    whole = Answer(
+        question="?",
+        text=f"{spliced} [1]",
+        sentences=(Sentence(spliced, (1,), True, 1.0),),
+        citations=(Citation(1, "d", "d.md", "D", None, "", 0, len(quote), quote),),
+        contexts=(Hit(1, 1.0, Chunk("d", Span(0, len(quote)), quote), "d.md", "D"),),
+        abstained=False,
+        confidence=1.0,
+        model="m",
+    )
+    assert proven(whole, Scripted()).abstained
+    said = "No. Is parking allowed there? Yes."
+    right = replace(whole, text=f"{said} [1]", sentences=(Sentence(said, (1,), True, 1.0),))
+    assert proven(right, Scripted()).sentences[0].support == 1.0

@@ -59,3 +59,11 @@ def test_a_row_of_another_width_has_no_cell():
 )
 def test_a_range_has_the_numbers_between_its_ends(number, cell, inside):
     assert is_between(number, cell) is inside
+
+
+def test_an_empty_cell_keeps_its_place():
+    columns, row = "| | Q1 | Q2 |", "| North | 10 | |"
+    asked = {"q2": 1.0}
+    assert find_cell(columns, row, asked, english, number=True) is None
+    first = find_cell(columns, row, {"q1": 1.0}, english, number=True)
+    assert first is not None and row[first.start : first.end] == "10"
