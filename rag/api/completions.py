@@ -8,7 +8,6 @@ it writes.
 # No `from __future__ import annotations` here: FastAPI reads the annotations of functions inside functions.
 
 import json
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from rag.api.problems import Refused, openai_error, problem_of
 from rag.api.requests import CompletionRequest
 from rag.api.schema import citation_json, sentence_json
 from rag.api.telling import Told, event_stream
+from rag.generation.marks import appended
 from rag.pipeline import Engine
 from rag.types import Answer, Message, Principal, Sentence
 
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
 
 MODEL = "rag"
-_OWN_LINE = re.compile(r"[-*•|]|\d{1,3}[.)]\s|.* \| ")
 
 
 def add_completions(app: "FastAPI", engine: Engine, asker: Any, allowed: Callable[[int], int]) -> None:
@@ -122,13 +121,13 @@ def _chunks(told: Told, with_usage: bool) -> Iterator[str]:
 
     try:
         yield chunk({"role": "assistant", "content": ""})
-        said = False
+        before: Sentence | None = None
         for part in told:
             if isinstance(part, Sentence):
-                yield chunk({"content": _piece(part, said)})
-                said = True
+                yield chunk({"content": appended(part, before)})
+                before = part
                 continue
-            if not said:
+            if before is None:
                 yield chunk({"content": part.text})
             yield chunk({}, "stop", **_proof(part))
             if with_usage:
@@ -137,13 +136,6 @@ def _chunks(told: Told, with_usage: bool) -> Iterator[str]:
         yield "data: [DONE]\n\n"
     except Exception as error:
         yield _data(openai_error(problem_of(error)))
-
-
-def _piece(sentence: Sentence, said: bool) -> str:
-    """A sentence with its marks, and what parts it from the one before."""
-    marks = "".join(f" [{number}]" for number in sentence.citations)
-    gap = "" if not said else "\n" if _OWN_LINE.match(sentence.text) else " "
-    return f"{gap}{' '.join(sentence.text.split())}{marks}"
 
 
 def _data(value: object) -> str:

@@ -79,14 +79,19 @@ def mark_of(numbers: Sequence[int]) -> str:
 
 def composed(sentences: Sequence[Sentence]) -> str:
     """The text of an answer: its sentences, each with its mark; rows and items on lines of their own."""
+    before = None
     text = ""
-    own_line = False
     for sentence in sentences:
-        body = own(sentence.text)
-        before, own_line = own_line, _OWN_LINE.match(body) is not None
-        gap = "" if not text else "\n" if before or own_line else " "
-        text += f"{gap}{body} {mark_of(sentence.citations)}".rstrip()
+        text += appended(sentence, before)
+        before = sentence
     return text
+
+
+def appended(sentence: Sentence, before: Sentence | None) -> str:
+    """What a sentence adds to the text of an answer behind the one before it, None for the first."""
+    pair = [own(each.text) for each in (before, sentence) if each]
+    gap = "" if before is None else "\n" if any(map(_OWN_LINE.match, pair)) else " "
+    return f"{gap}{pair[-1]} {mark_of(sentence.citations)}".rstrip(" ")
 
 
 def says(text: str, sentences: Sequence[Sentence]) -> bool:
