@@ -75,7 +75,7 @@ from rag.protocols import Generator, Prompt
 from rag.sentences import sentence_spans
 from rag.types import Answer, Chunk, Claim, Document, Hit, Span, Support
 
-DATA = Path(os.environ.get("RAG_DATA", "../shared/data"))
+DATA = Path(os.environ["RAG_DATA"])
 PLACES = ("start", "middle", "end")
 TASKS = "Information Retrieval|Content Creation|Learning and Tutoring|Language Translation|Programming Help"
 TRANSFORMS = (
