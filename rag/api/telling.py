@@ -13,9 +13,13 @@ from rag.types import Answer, Sentence
 
 if TYPE_CHECKING:
     from starlette.responses import Response
-    from starlette.types import Receive, Scope, Send
+    from starlette.types import Message, Receive, Scope, Send
 
 Told: TypeAlias = Iterator[Sentence | Answer]
+
+
+LONGEST_WAIT_S = 60.0
+"""A client that takes nothing for so long counts as gone: a stream holds a commit of the index."""
 
 
 def event_stream(told: Told, events: Callable[[Told], Iterator[str]]) -> Response:
@@ -29,6 +33,7 @@ def event_stream(told: Told, events: Callable[[Told], Iterator[str]]) -> Respons
         events: Makes events of them.
     """
     from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
+    from starlette.requests import ClientDisconnect
     from starlette.responses import StreamingResponse
 
     def close() -> None:
@@ -48,10 +53,16 @@ def event_stream(told: Told, events: Callable[[Told], Iterator[str]]) -> Respons
 
     class Closing(StreamingResponse):
         async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-            from anyio import CancelScope
+            from anyio import CancelScope, fail_after
+
+            async def patiently(message: Message) -> None:
+                with fail_after(LONGEST_WAIT_S):
+                    await send(message)
 
             try:
-                await super().__call__(scope, receive, send)
+                await super().__call__(scope, receive, patiently)
+            except TimeoutError as error:
+                raise ClientDisconnect from error
             finally:
                 with CancelScope(shield=True):
                     await run_in_threadpool(close)

@@ -10,15 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
 import uvicorn
 from fakes import HashingEncoder, document, no_answer_yet, with_quote
+from starlette.requests import ClientDisconnect
 
+from rag.api import telling
 from rag.api.app import create_app
 from rag.pipeline import Engine
 from rag.protocols import Encoder
-from rag.types import Answer, Hit
+from rag.types import Answer, Hit, Sentence
 
 
 @pytest.fixture(scope="session")
@@ -156,3 +159,31 @@ def test_what_fails_midway_is_an_event(tmp_path: Path, encoder: Encoder) -> None
 def test_what_cannot_be_asked_is_an_error_and_no_stream(url: str) -> None:
     response = httpx2.post(url + "/v1/query", json=ASK | {"where": {"$near": 1}}, timeout=20)
     assert (response.status_code, response.headers["content-type"]) == (400, "application/problem+json")
+
+
+def test_who_takes_nothing_counts_as_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telling, "LONGEST_WAIT_S", 0.1)
+    closed = threading.Event()
+
+    def told() -> Iterator[Sentence | Answer]:
+        try:
+            while True:
+                yield Sentence("The word is tide.", (1,), True, 1.0)
+        finally:
+            closed.set()
+
+    async def receive() -> dict[str, str]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    async def send(message: dict[str, Any]) -> None:
+        if message.get("body"):
+            await anyio.sleep_forever()
+
+    async def run() -> None:
+        response = telling.event_stream(told(), telling.answer_events)
+        with anyio.fail_after(20), pytest.raises((ClientDisconnect, ExceptionGroup)):
+            await response({"type": "http", "asgi": {"spec_version": "2.3"}}, receive, send)
+
+    anyio.run(run)
+    assert closed.is_set()
