@@ -114,6 +114,10 @@ class ModelFailed(RagError, RuntimeError):
     """A language model stopped in the middle of its work."""
 
 
+class JudgeFailed(RagError, RuntimeError):
+    """A judge of answers gave nothing that could be read."""
+
+
 class IndexClosed(RagError, ValueError):
     """The index was used after it was closed."""
 

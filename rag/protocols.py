@@ -11,12 +11,14 @@ import numpy.typing as npt
 
 from rag.types import (
     Answer,
+    AskedBack,
     Chunk,
     Claim,
     Document,
     Filter,
     Fingerprint,
     Hit,
+    Judgement,
     Message,
     Ranking,
     Rows,
@@ -162,6 +164,43 @@ class Verifier(Protocol):
 
     def __call__(self, claims: Sequence[Claim]) -> list[Support]:
         """Return how well each claim follows from its own evidence, in the order of `claims`."""
+        ...
+
+
+class Judge(Protocol):
+    """Gives the verdicts that metrics of answers are worked out from.
+
+    A verdict that it cannot give is a `Judgement` without a value that says why, never a guess. Where it
+    cannot do a whole task it raises `JudgeFailed`.
+    """
+
+    @property
+    def name(self) -> str:
+        """What judges, for a report: its kind, its models, and the version of what it is asked."""
+        ...
+
+    def statements(self, text: str, *, question: str = "") -> list[str]:
+        """What `text`, an answer to `question`, says: one statement each, each to be understood alone."""
+        ...
+
+    def supported(self, claims: Sequence[Claim]) -> list[Judgement]:
+        """Whether each claim follows from its own evidence, in the order of `claims`."""
+        ...
+
+    def useful(self, question: str, answer: str, contexts: Sequence[str]) -> list[Judgement]:
+        """Whether each passage helps to arrive at `answer`, in the order of `contexts`."""
+        ...
+
+    def questions(self, response: str, count: int) -> list[AskedBack]:
+        """At most `count` questions that `response` would answer."""
+        ...
+
+    def entities(self, text: str) -> list[str]:
+        """The names of persons, places, organisations, dates and the like in `text`, each once."""
+        ...
+
+    def similarities(self, text: str, others: Sequence[str]) -> list[float]:
+        """How near in meaning each of `others` is to `text`: a cosine, -1..1."""
         ...
 
 

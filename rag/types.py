@@ -243,6 +243,22 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """A judge's verdict, 0 (no) to 1 (yes), and why. `value` is None where it gave none, for that reason."""
+
+    value: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AskedBack:
+    """A question that a text would answer, and whether the text avoids an answer."""
+
+    question: str
+    noncommittal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Conflict:
     """Citations of an answer that disagree: their numbers, newest first, each with its date or `""`."""
 

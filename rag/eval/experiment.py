@@ -8,20 +8,14 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from rag.errors import InputError, RagError
-from rag.eval.answers import (
-    answer_words,
-    citation_precision,
-    citation_recall,
-    citation_validity,
-    exact_match,
-    refusal_precision,
-    refusal_recall,
-    token_f1,
-)
+from rag.eval.answers import answer_words
 from rag.eval.bootstrap import Estimate, estimate_mean
+from rag.eval.catalogue import default_metrics, metric_named
+from rag.eval.metric import Metric
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row, write_evaluation
-from rag.eval.retrieval import PLACE_MEASURES, PlaceMeasure, parse_place_measure
+from rag.eval.sample import Sample, Score
+from rag.protocols import Judge
 from rag.types import Answer, Hit
 
 _T = TypeVar("_T")
@@ -39,18 +33,6 @@ class KnowledgeBase(Protocol):
         ...
 
 
-ANSWER_METRICS = (
-    "refusal_precision",
-    "refusal_recall",
-    "refusal_f1",
-    "exact_match",
-    "token_f1",
-    "citation_validity",
-    "citation_recall",
-    "citation_precision",
-)
-
-
 def evaluate(
     kb: KnowledgeBase,
     questions: str | Path | Sequence[Question],
@@ -58,6 +40,7 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     out: str | Path | None = None,
     k: int = 10,
+    judge: Judge | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run every question and measure what comes back.
@@ -65,10 +48,11 @@ def evaluate(
     Args:
         kb: the system; it is searched, or asked, only where a metric needs that.
         questions: a question file, or questions.
-        metrics: names of measures of places (`Recall@10`) and of `ANSWER_METRICS`; all of
-            them, at k and Success also at 1, unless given.
+        metrics: names of measures of places (`Recall@10`) and of `METRICS`; all that the judge, where
+            there is one, allows, at k and Success also at 1, unless given.
         out: a folder to write `results.jsonl`, `timings.jsonl` and `summary.json` to.
         k: how many hits to search for; a metric's cutoff raises it.
+        judge: what judges answers, for the metrics that need it.
         progress: called with the questions done and their total, after each.
 
     A `RagError` from the system is a failure of that question: it counts 0 in every metric
@@ -83,19 +67,24 @@ def evaluate(
     questions = read_questions(questions) if isinstance(questions, str | Path) else tuple(questions)
     if not questions:
         raise InputError("no questions to evaluate: give at least one")
-    names = tuple(dict.fromkeys(default_metrics(k) if metrics is None else metrics))
-    places = [parse_place_measure(name) for name in names if _is_place_measure(name)]
-    wanted = [name for name in names if not _is_place_measure(name)]
+    chosen = [
+        metric_named(name) for name in dict.fromkeys(default_metrics(k) if metrics is None else metrics)
+    ]
+    if metrics is None and judge is None:
+        chosen = [metric for metric in chosen if "judge" not in metric.needs]
+    unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)
+    if unjudged is not None:
+        raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
     folder = _make_folder(Path(out)) if out is not None else None
     rows = []
     for question in questions:
-        rows.append(_run_question(kb, question, places, wanted, k))
+        rows.append(_run_question(kb, question, chosen, k, judge))
         if progress:
             progress(len(rows), len(questions))
     evaluation = Evaluation(
-        summary=_summarise(rows, names),
+        summary=_summarise(rows, chosen),
         by_kind={
-            kind: _summarise([row for row in rows if row.question.kind == kind], names)
+            kind: _summarise([row for row in rows if row.question.kind == kind], chosen)
             for kind in sorted({question.kind for question in questions} - {""})
         },
         counts=_count(rows),
@@ -104,20 +93,6 @@ def evaluate(
     if folder is not None:
         write_evaluation(evaluation, folder)
     return evaluation
-
-
-def default_metrics(k: int = 10) -> tuple[str, ...]:
-    """The metrics of an evaluation that names none."""
-    return tuple(dict.fromkeys(("Success@1", *(f"{name}@{k}" for name in PLACE_MEASURES), *ANSWER_METRICS)))
-
-
-def _is_place_measure(name: str) -> bool:
-    if name in ANSWER_METRICS:
-        return False
-    if name.partition("@")[0] in PLACE_MEASURES:
-        return True
-    known = ", ".join((*(f"{measure}@10" for measure in PLACE_MEASURES), *ANSWER_METRICS))
-    raise InputError(f"no metric {name!r}: use {known}")
 
 
 def _make_folder(folder: Path) -> Path:
@@ -129,7 +104,7 @@ def _make_folder(folder: Path) -> Path:
 
 
 def _run_question(
-    kb: KnowledgeBase, question: Question, places: Sequence[PlaceMeasure], wanted: Sequence[str], k: int
+    kb: KnowledgeBase, question: Question, metrics: Sequence[Metric], k: int, judge: Judge | None
 ) -> Row:
     timings: dict[str, float] = {}
     failures: list[str] = []
@@ -146,54 +121,46 @@ def _run_question(
 
     hits: Sequence[Hit] = ()
     answer = None
-    if places:
-        depth = max(k, *(measure.cutoff for measure in places))
+    if any("search" in metric.needs for metric in metrics):
+        depth = max(k, *(metric.depth for metric in metrics))
         hits = attempt("search", lambda: kb.search(question.user_input, k=depth)) or ()
-    if wanted:
+    if any("answer" in metric.needs for metric in metrics):
         answer = attempt("ask", lambda: kb.ask(question.user_input))
-    scores = {str(measure): measure(hits, question) for measure in places}
-    scores |= {name: _score(name, answer, question, kb) for name in wanted}
+    sample = _sample(kb, question, hits, answer)
+    scores = {metric.name: metric.measure(sample, judge) for metric in metrics}
+    given: dict[str, Score] = {name: score for name, score in scores.items() if score is not None}
     return Row(
         question=question,
         hits=tuple(hits),
         answer=answer,
-        scores={name: value for name, value in scores.items() if value is not None},
+        scores={name: score.value for name, score in given.items()},
+        judged={name: score for name, score in given.items() if score.grounds or score.missed},
         failure="; ".join(failures),
         timings_ms=timings,
     )
 
 
-def _score(name: str, answer: Answer | None, question: Question, kb: KnowledgeBase) -> float | None:
-    if answer is None:  # it failed: neither an answer nor a refusal
-        answer = Answer(question.user_input, "", (), (), (), False, 0.0, "")
-    match name:
-        case "refusal_precision":
-            return refusal_precision(answer, question)
-        case "refusal_recall":
-            return refusal_recall(answer, question)
-        case "refusal_f1":
-            right = refusal_precision(answer, question)
-            return refusal_recall(answer, question) if right is None else right
-        case "citation_validity":
-            document = getattr(kb, "document", None)
-            return None if document is None else citation_validity(answer, document)
-        case "citation_recall":
-            return citation_recall(answer, question)
-        case "citation_precision":
-            return citation_precision(answer, question)
-    if question.answerable is False or not question.answers:
-        return None
-    words = "" if answer.abstained else answer_words(answer)
-    return (exact_match if name == "exact_match" else token_f1)(words, question.answers)
+def _sample(kb: KnowledgeBase, question: Question, hits: Sequence[Hit], answer: Answer | None) -> Sample:
+    given = hits if answer is None else answer.contexts
+    return Sample(
+        question,
+        response="" if answer is None or answer.abstained else answer_words(answer),
+        retrieved_contexts=tuple(hit.chunk.text for hit in given),
+        retrieved_context_ids=tuple(hit.chunk.id for hit in given),
+        abstained=answer is not None and answer.abstained,
+        confidence=None if answer is None else answer.confidence,
+        hits=tuple(hits),
+        answer=answer,
+        document=getattr(kb, "document", None),
+    )
 
 
-def _summarise(rows: Sequence[Row], names: Sequence[str]) -> dict[str, Estimate]:
+def _summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Estimate]:
     summary = {}
-    for name in names:
-        values = [row.scores[name] for row in rows if name in row.scores]
-        # F1 = 2 tp / (2 tp + fp + fn): a mean over refusals right, wrong and missed, the right ones twice
-        weights = [1 + value for value in values] if name == "refusal_f1" else None
-        summary[name] = estimate_mean(values, weights)
+    for metric in metrics:
+        values = [row.scores[metric.name] for row in rows if metric.name in row.scores]
+        weights = [metric.weight(value) for value in values] if metric.weight else None
+        summary[metric.name] = estimate_mean(values, weights)
     return summary
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rag.eval.bootstrap import RESAMPLES, SEED, Estimate
 from rag.eval.questions import Question
+from rag.eval.sample import Score
 from rag.types import Answer, Hit
 
 
@@ -20,7 +21,8 @@ class Row:
 
     `hits` is empty where no metric asked for a search, `answer` None where none asked for
     an answer or it failed. `scores` lacks the metrics that the question does not bear on.
-    `failure` is the reason where the system raised an error, else `""`.
+    `failure` is the reason where the system raised an error, else `""`. `judged` has the grounds of the
+    scores that a judge had a part in.
     """
 
     question: Question
@@ -29,6 +31,7 @@ class Row:
     scores: Mapping[str, float]
     failure: str = ""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    judged: Mapping[str, Score] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

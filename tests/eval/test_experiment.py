@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from rag.errors import DocumentNotFound, IndexCorrupt, InputError
-from rag.eval.experiment import ANSWER_METRICS, default_metrics, evaluate
+from rag.eval.catalogue import METRICS, default_metrics
+from rag.eval.experiment import evaluate
 from rag.eval.questions import Place, Question
 from rag.types import Answer, Chunk, Citation, Document, Hit, Sentence, Span
 
@@ -200,5 +201,5 @@ def test_what_cannot_be_evaluated_is_refused(tmp_path: Path) -> None:
 
 def test_all_answer_metrics_are_measured_one_at_a_time_too() -> None:
     whole = evaluate(Shelf(), QUESTIONS).summary
-    for name in ANSWER_METRICS:
+    for name in METRICS:
         assert evaluate(Shelf(), QUESTIONS, metrics=[name]).summary == {name: whole[name]}
