@@ -40,7 +40,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install --quiet -c constraints.txt -e '.[dev,fast,llm,mcp,onnx,qdrant,torch]'
+	$(PIP) install --quiet -c constraints.txt -e '.[dev,fast,llm,mcp,onnx,openai,qdrant,ragas,torch]'
 	@touch $@
 
 clean:

@@ -1,6 +1,6 @@
 """Write `constraints.txt`: the version, in this environment, of all that the project and its extras need.
 
-pip install -e '.[dev,fast,mcp,onnx,qdrant,torch]' packaging && python scripts/pin.py
+pip install -e '.[dev,fast,llm,mcp,onnx,openai,qdrant,ragas,torch]' packaging && python scripts/pin.py
 """
 
 from __future__ import annotations

@@ -67,14 +67,7 @@ def evaluate(
     questions = read_questions(questions) if isinstance(questions, str | Path) else tuple(questions)
     if not questions:
         raise InputError("no questions to evaluate: give at least one")
-    chosen = [
-        metric_named(name) for name in dict.fromkeys(default_metrics(k) if metrics is None else metrics)
-    ]
-    if metrics is None and judge is None:
-        chosen = [metric for metric in chosen if "judge" not in metric.needs]
-    unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)
-    if unjudged is not None:
-        raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
+    chosen = _chosen(metrics, k, judge)
     folder = _make_folder(Path(out)) if out is not None else None
     rows = []
     for question in questions:
@@ -93,6 +86,17 @@ def evaluate(
     if folder is not None:
         write_evaluation(evaluation, folder)
     return evaluation
+
+
+def _chosen(metrics: Sequence[str] | None, k: int, judge: Judge | None) -> list[Metric]:
+    if metrics is None:
+        every = map(metric_named, default_metrics(k))
+        return [metric for metric in every if judge is not None or "judge" not in metric.needs]
+    chosen = [metric_named(name) for name in dict.fromkeys(metrics)]
+    unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)
+    if unjudged is not None:
+        raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
+    return chosen
 
 
 def _make_folder(folder: Path) -> Path:
