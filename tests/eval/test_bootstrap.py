@@ -41,3 +41,14 @@ def test_nothing_has_no_mean_and_one_value_no_width() -> None:
     assert all(math.isnan(value) for value in (nothing.mean, nothing.low, nothing.high))
     one = estimate_mean([0.5])
     assert (one.mean, one.low, one.high) == (0.5, 0.5, 0.5)
+
+
+def test_what_is_missed_is_told() -> None:
+    assert estimate_mean([0.5, 1.0], missed=1).missed == 1
+
+
+def test_values_of_one_cluster_are_drawn_together() -> None:
+    values = [0.0, 1.0] * 20
+    alone, together = estimate_mean(values), estimate_mean(values, clusters=[n % 2 for n in range(40)])
+    assert together.mean == alone.mean == 0.5
+    assert together.high - together.low > 2 * (alone.high - alone.low)
