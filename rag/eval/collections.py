@@ -13,7 +13,7 @@ from pathlib import Path
 from rag.errors import QuestionFileError
 from rag.eval.jsonl import fail, read_lines, read_objects
 
-_QRELS_HEADER = ("query-id", "corpus-id", "score")
+QRELS_HEADER = ("query-id", "corpus-id", "score")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     """
     lines = read_lines(path)
     number, header = next(lines, (1, ""))
-    if tuple(header.split("\t")) != _QRELS_HEADER:
+    if tuple(header.split("\t")) != QRELS_HEADER:
         fail(path, number, "the first line must be the header 'query-id<tab>corpus-id<tab>score'")
     qrels: dict[str, dict[str, int]] = {}
     for number, line in lines:

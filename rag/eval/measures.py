@@ -2,7 +2,9 @@
 
 A run maps query id to document id to score; judgments (qrels) map query id to
 document id to grade. A grade of 1 or more is relevant; 0, a negative grade and
-no judgment are not, and gain nothing.
+no judgment are not, and gain nothing. bpref alone tells them apart: it looks at the
+documents judged not relevant (a grade of 0) and passes over those without a
+judgment; a grade below 0 is to trec_eval neither relevant nor judged so, and is passed over too.
 
 Documents are ranked as trec_eval ranks them: by score, descending, and equal
 scores by document id, descending. It holds scores in single precision, so two
@@ -39,6 +41,10 @@ class Measure:
     AP: the mean, over all relevant documents, of precision at their ranks (0 where not found).
     P: relevant documents found, over the cutoff, also where fewer were returned.
     Success: 1 where a relevant document was found, else 0.
+    Bpref: the mean, over all R relevant documents, of 1 - min(documents judged not relevant above it, R)
+        / min(N, R), N being how many are judged so (0 where not found). It takes no cutoff.
+        Source: Buckley and Voorhees 2004, Retrieval Evaluation with Incomplete Information, in the
+        form with min(N, R) that trec_eval has had since its version 8.
 
     A query without a relevant document scores 0 in all of them.
     """
@@ -52,26 +58,32 @@ class Measure:
 
     def of_ranking(self, ranking: Sequence[str], grades: Mapping[str, int]) -> float:
         """Measure document ids that are in order already, best first."""
-        found = [max(grades.get(document, 0), 0) for document in ranking[: self.cutoff]]
         wanted = sorted((grade for grade in grades.values() if grade > 0), reverse=True)
-        return _FORMULAS[self.name](found, wanted, self.cutoff) if wanted else 0.0
+        if not wanted:
+            return 0.0
+        if self.name == "Bpref":
+            return _bpref([grades.get(document, -1) for document in ranking], grades)
+        found = [max(grades.get(document, 0), 0) for document in ranking[: self.cutoff]]
+        return _FORMULAS[self.name](found, wanted, self.cutoff)
 
     def __str__(self) -> str:
         return self.name if self.cutoff is None else f"{self.name}@{self.cutoff}"
 
 
 def parse_measure(name: str) -> Measure:
-    """Read a measure's name: `nDCG@10`, `Recall@100`, `RR@10`, `AP`, `P@5`, `Success@5`.
+    """Read a measure's name: `nDCG@10`, `Recall@100`, `RR@10`, `AP`, `P@5`, `Success@5`, `Bpref`.
 
     Raises:
-        InputError: no such measure, or one that needs a cutoff and has none.
+        InputError: no such measure, one that needs a cutoff and has none, or takes none and has one.
     """
     parts = re.fullmatch(r"(\w+?)(?:@([1-9][0-9]*))?", name, re.ASCII)
-    if parts is None or parts[1] not in _FORMULAS:
-        known = ", ".join(_FORMULAS)
+    if parts is None or (parts[1] not in _FORMULAS and parts[1] != "Bpref"):
+        known = ", ".join((*_FORMULAS, "Bpref"))
         raise InputError(f"no measure {name!r}: use one of {known}, with a cutoff from 1, as in 'nDCG@10'")
     if parts[2] is None and parts[1] in _NEED_CUTOFF:
         raise InputError(f"measure {name!r} needs a cutoff: write '{name}@10'")
+    if parts[1] == "Bpref" and parts[2] is not None:
+        raise InputError(f"measure {name!r} has a cutoff, and looks at all of a run: write 'Bpref'")
     return Measure(parts[1], int(parts[2]) if parts[2] else None)
 
 
@@ -160,6 +172,17 @@ def _precision(found: Sequence[int], wanted: Sequence[int], cutoff: int | None) 
 
 def _success(found: Sequence[int], wanted: Sequence[int], cutoff: int | None) -> float:
     return float(any(grade > 0 for grade in found))
+
+
+def _bpref(found: Sequence[int], grades: Mapping[str, int]) -> float:
+    relevant = sum(grade > 0 for grade in grades.values())
+    refused = sum(grade == 0 for grade in grades.values())
+    total, above = 0.0, 0
+    for grade in found:
+        if grade > 0:
+            total += 1 - min(above, relevant) / min(refused, relevant) if above else 1.0
+        above += grade == 0
+    return total / relevant
 
 
 _Formula: TypeAlias = Callable[[Sequence[int], Sequence[int], int | None], float]

@@ -18,7 +18,7 @@ def trec(
     run: Mapping[str, Mapping[str, float]], qrels: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, float]]:
     names = {f"{name}.{','.join(map(str, CUTOFFS))}" for name in TREC_NAMES.values()}
-    evaluator = pytrec_eval.RelevanceEvaluator(qrels, names | {"ndcg", "map", "recip_rank"})
+    evaluator = pytrec_eval.RelevanceEvaluator(qrels, names | {"ndcg", "map", "recip_rank", "bpref"})
     return evaluator.evaluate(run)
 
 
@@ -43,12 +43,12 @@ def test_equals_trec_eval_on_random_runs_with_ties(block: int) -> None:
         run, qrels = random_case(seed)
         expected = trec(run, qrels)
         measures = [Measure(name, k) for name in TREC_NAMES for k in CUTOFFS]
-        ours = measure_run(run, qrels, [*measures, "nDCG", "AP", "RR"])
+        ours = measure_run(run, qrels, [*measures, "nDCG", "AP", "RR", "Bpref"])
         for query, values in expected.items():
             for measure in measures:
                 theirs = values[f"{TREC_NAMES[measure.name]}_{measure.cutoff}"]
                 assert ours[str(measure)][query] == pytest.approx(theirs, abs=1e-12, rel=0)
-            for name, theirs in (("nDCG", "ndcg"), ("AP", "map"), ("RR", "recip_rank")):
+            for name, theirs in (("nDCG", "ndcg"), ("AP", "map"), ("RR", "recip_rank"), ("Bpref", "bpref")):
                 assert ours[name][query] == pytest.approx(values[theirs], abs=1e-12, rel=0)
 
 
@@ -103,12 +103,16 @@ def test_a_score_that_is_no_number_is_refused() -> None:
         rank_documents({"a": 1.0, "b": math.nan})
 
 
-@pytest.mark.parametrize("name", ["nDCG@10", "Recall@100", "RR@10", "AP", "P@5", "Success@5", "nDCG", "AP@7"])
+@pytest.mark.parametrize(
+    "name", ["nDCG@10", "Recall@100", "RR@10", "AP", "P@5", "Success@5", "nDCG", "AP@7", "Bpref"]
+)
 def test_a_measure_prints_the_name_that_it_was_read_from(name: str) -> None:
     assert str(parse_measure(name)) == name
 
 
-@pytest.mark.parametrize("name", ["ndcg@10", "nDCG@0", "nDCG@", "nDCG@-1", "MAP", "", "P", "Recall", "P@٣"])
+@pytest.mark.parametrize(
+    "name", ["ndcg@10", "nDCG@0", "nDCG@", "nDCG@-1", "MAP", "", "P", "Recall", "P@٣", "Bpref@10"]
+)
 def test_a_wrong_name_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="measure"):
         parse_measure(name)
