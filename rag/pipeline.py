@@ -67,6 +67,7 @@ from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
 from rag.retrieval.lexical import lexical
 from rag.retrieval.rerank import rerank as reranked
+from rag.state import described, name_of, state_of
 from rag.types import Answer, Filter, Hit, Message, Principal, Request, Sentence, Settings
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
@@ -384,6 +385,26 @@ class Engine(Library):
                 first, second = request.documents
                 return self.compare(first, second, answer.question, lines=request.k, principal=principal)
         return self.ask(answer.question, k=request.k, where=where, steps=request.steps, principal=principal)
+
+    def state(self) -> str:
+        """A digest of what hits and answers depend on: the commit, its vectors, and the models and policy.
+
+        `""` where a reranker, generator or verifier that was handed in has no `name` to tell it by.
+        """
+        return state_of(self._store.state(), self._store.fingerprint(), self._parts())
+
+    def describe(self) -> dict[str, object]:
+        """The same in words, for a report: commit, size, encoder, models, policy and settings."""
+        return described(self.stats(), self.settings, self._store.fingerprint(), self._parts())
+
+    def _parts(self) -> dict[str, str | None]:
+        return {
+            "reranker": name_of(self._reranker),
+            "generator": name_of(self._generator),
+            "model": name_of(self.model),
+            "verifier": name_of(self.verifier),
+            "policy": self._policy,
+        }
 
     @contextmanager
     def _answering(

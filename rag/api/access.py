@@ -6,14 +6,17 @@ said there by flags. Over HTTP nobody is believed who names himself.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from rag.answering import CONTEXTS
 from rag.api.settings import DoorSettings
 from rag.api.show import warn
-from rag.pipeline import Engine
-from rag.types import Answer, Document, Hit, Principal
+from rag.pipeline import Engine, Mode
+from rag.types import Answer, Document, Filter, Hit, Principal
 
 if TYPE_CHECKING:
     from fastapi import Request
@@ -54,18 +57,30 @@ def warn_where_hidden(engine: Engine, principal: Principal | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class SeenBy:
-    """An engine as one reader sees it, for what asks and searches without a word on who does."""
+    """An engine as one reader sees it, for what asks and searches without a word on who does.
+
+    `contexts` is how many passages an answer is made from, `steps` by how many searches; nothing outside
+    `where` is read. What is searched for is text: quotes and signs in it are no conditions.
+    """
 
     engine: Engine
     principal: Principal | None
+    where: Filter | None = None
+    mode: Mode = "hybrid"
+    contexts: int = CONTEXTS
+    steps: int = 1
 
     def search(self, question: str, *, k: int = 10) -> Sequence[Hit]:
         """At most k hits, best first."""
-        return self.engine.search(question, k=k, principal=self.principal)
+        return self.engine.search(
+            question, k=k, mode=self.mode, where=self.where, principal=self.principal, syntax=False
+        )
 
     def ask(self, question: str) -> Answer:
         """An answer, or an abstention."""
-        return self.engine.ask(question, principal=self.principal)
+        return self.engine.ask(
+            question, k=self.contexts, where=self.where, principal=self.principal, steps=self.steps
+        )
 
     def document(self, document_id: str) -> Document:
         """The document of that id.
@@ -74,6 +89,20 @@ class SeenBy:
             DocumentNotFound: There is none that the reader may read.
         """
         return self.engine.document(document_id, principal=self.principal)
+
+    def state(self) -> str:
+        """A digest of what hits and answers depend on; `""` where a part of the engine has no name."""
+        engine = self.engine.state()
+        asked = [engine, asdict(self.principal) if self.principal else None, self._asked()]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest() if engine else ""
+
+    def describe(self) -> dict[str, object]:
+        """The same in words, for a report."""
+        return self.engine.describe() | self._asked()
+
+    def _asked(self) -> dict[str, object]:
+        asked = {"mode": self.mode, "contexts": self.contexts, "steps": self.steps}
+        return asked | {"where": dict(self.where) if self.where else None}
 
 
 def trusted_headers(settings: DoorSettings) -> PrincipalOf | None:

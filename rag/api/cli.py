@@ -9,6 +9,7 @@ import typer
 
 import rag
 from rag.api.contents import contents
+from rag.api.evaluate import evaluations
 from rag.api.models import models
 from rag.api.questions import questions
 from rag.api.services import services
@@ -21,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (contents, questions, trials, services, upkeep, models):
+for group in (contents, questions, trials, evaluations, services, upkeep, models):
     app.add_typer(group)
 
 

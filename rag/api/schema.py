@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import TypeAlias
 
-from rag.errors import InputError
-from rag.eval.bootstrap import Estimate
 from rag.eval.report import Evaluation
+from rag.eval.results import summary_json
 from rag.generation.proof import Verdict
 from rag.index.quality import Quality
 from rag.index.tune import Tuned
@@ -185,48 +182,21 @@ def reembedded_json(encoder: str, found: Reembedded) -> Json:
     return {"encoder": encoder} | asdict(found) | {"seconds": round(found.seconds, 3)}
 
 
-def evaluation_json(found: Evaluation, baseline: Mapping[str, float]) -> Json:
-    """What an evaluation found, with the difference from the means of a baseline where there is one."""
-    difference = {
-        name: _number(found.summary[name].mean - mean)
-        for name, mean in baseline.items()
-        if name in found.summary
-    }
-    return {
-        "metrics": _estimates(found.summary),
-        "by_kind": {kind: _estimates(estimates) for kind, estimates in found.by_kind.items()},
-        "counts": dict(found.counts),
-        **({"baseline": dict(baseline), "difference": difference} if baseline else {}),
-    }
+def evaluation_json(found: Evaluation) -> Json:
+    """What an evaluation found, as its `summary.json` has it, and the means of a baseline where there is one.
 
-
-def _estimates(estimates: Mapping[str, Estimate]) -> Json:
-    return {
-        name: {part: _number(value) for part, value in asdict(estimate).items()}
-        for name, estimate in estimates.items()
-    }
+    `difference` is of the means by metric; what of it can be claimed stands in `comparison`.
+    """
+    if found.comparison is None:
+        return summary_json(found)
+    means = {name: mean for name, mean in found.comparison.means.items() if name in found.summary}
+    difference = {name: _number(found.summary[name].mean - mean) for name, mean in means.items()}
+    return {**summary_json(found), "baseline": dict(found.comparison.means), "difference": difference}
 
 
 def _number(value: float) -> float | None:
     """A number that JSON can hold: null for one that is none."""
     return value if math.isfinite(value) else None
-
-
-def read_means(path: Path) -> dict[str, float]:
-    """Read the mean of each metric from a `summary.json` that an evaluation wrote.
-
-    Raises:
-        InputError: It cannot be read, or is something else.
-    """
-    try:
-        metrics = json.loads(path.read_bytes())["metrics"]
-        return {name: float(each["mean"]) for name, each in metrics.items() if each["mean"] is not None}
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(
-            f"{path} is no summary.json of `rag eval --out`; give one as the baseline"
-        ) from error
 
 
 def error_json(error: Exception) -> Json:

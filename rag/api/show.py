@@ -18,7 +18,7 @@ from rich.text import Text
 from rag.types import AddReport, Answer, Citation, Document, Hit, Sentence, Span, Stats
 
 if TYPE_CHECKING:
-    from rag.eval.report import Evaluation
+    from rag.eval.report import Comparison, Evaluation
     from rag.index.quality import Quality
     from rag.index.tune import Tuned
     from rag.intake import Progress
@@ -261,15 +261,15 @@ class Screen:
             ]
             self.line(("  ".join(cells).rstrip(), "dim" if number == 0 else ""))
 
-    def evaluation(self, found: Evaluation, baseline: Mapping[str, float]) -> None:
-        """Print the metrics with their intervals, then their means by kind of question."""
-        against = ["difference"] if baseline else []
+    def evaluation(self, found: Evaluation) -> None:
+        """Print the metrics with their intervals, then their means by kind of question, and what differs."""
+        judged = any(each.missed for each in found.summary.values())
         rows = [
             [name, _decimal(each.mean), _interval(each.low, each.high), str(each.n)]
-            + [_decimal(each.mean - baseline.get(name, math.nan), "+.3f") for _ in against]
+            + [str(each.missed) for _ in range(judged)]
             for name, each in found.summary.items()
         ]
-        self.table(["metric", "mean", "95 % interval", "n", *against], rows)
+        self.table(["metric", "mean", "95 % interval", "n", *["missed" for _ in range(judged)]], rows)
         if found.by_kind:
             kinds = list(found.by_kind)
             means = [
@@ -277,14 +277,46 @@ class Screen:
                 for name in found.summary
             ]
             self.line()
-            self.table(["by kind", *kinds], means)
+            self.table(["by kind", *map(plain, kinds)], means)
+        if found.comparison:
+            self.line()
+            self.comparison(found, found.comparison)
         self.line()
         self.line(
             ("; ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items()), "dim")
         )
+        for note in found.notes:
+            self.line(("note  ", "yellow"), plain(note))
         for row in found.rows:
             if row.failure:
                 self.line(("failed  ", "red"), plain(row.question.id), (f"  {plain(row.failure)}", "dim"))
+
+    def comparison(self, found: Evaluation, comparison: Comparison) -> None:
+        """Print what differs from a baseline, and what can be claimed of it."""
+        if comparison.differences:
+            rows = [
+                [each.metric, _decimal(each.baseline), f"{each.difference:+.3f}", f"  {each.words}"]
+                for each in comparison.differences
+            ]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            self.line((f"against {plain(comparison.name)}", "dim"))
+            for row, each in zip(rows, comparison.differences, strict=True):
+                name, *numbers = (
+                    f"{row[0]:<{widths[0]}}",
+                    f"{row[1]:>{widths[1]}}",
+                    f"{row[2]:>{widths[2]}}",
+                )
+                style = "red" if each.worse else "green" if each.significant else "dim"
+                self.line("  ".join((name, *numbers)), (row[3], style))
+        else:
+            means = [
+                [name, _decimal(mean), f"{found.summary[name].mean - mean:+.3f}"]
+                for name, mean in comparison.means.items()
+                if name in found.summary and not math.isnan(found.summary[name].mean)
+            ]
+            self.table([f"against {plain(comparison.name)}", "mean", "difference"], means)
+        for note in comparison.notes:
+            self.line(("note  ", "yellow"), plain(note))
 
     def verdict(self, good: bool, what: str, detail: str) -> None:
         """Print one line of a check."""

@@ -1,8 +1,7 @@
-"""The command line's proof: answers checked, question sets run, test collections scored."""
+"""The command line's proof: answers checked, test collections scored."""
 
 from __future__ import annotations
 
-import functools
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -76,43 +75,6 @@ def verify(
             shown.verdict(verdict.proven, verdict.what, verdict.reason)
         shown.line("all proven" if proven else "not proven")
     if not proven:
-        raise typer.Exit(FAILED_INPUTS)
-
-
-@command(trials, "eval", "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/")
-@answering
-def evaluate(
-    reading: Reading,
-    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
-    metrics: Annotated[
-        str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="A folder for what was found.")] = None,
-    baseline: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="The summary.json of another run, to compare means with."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many passages to search for.")] = 10,
-    as_json: JsonOption = False,
-) -> None:
-    """Run a question set and measure the answers. Means come with 95 % intervals."""
-    from rag.api.access import SeenBy
-    from rag.api.schema import evaluation_json, read_means
-    from rag.api.show import progress_bar
-    from rag.eval.experiment import evaluate as run_evaluation
-
-    means = read_means(baseline) if baseline else {}
-    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
-    with progress_bar() as progress:
-        report = functools.partial(progress, "questions") if progress else None
-        reading.warn_where_hidden([])
-        kb = SeenBy(reading.engine, reading.principal)
-        found = run_evaluation(kb, questions, metrics=names, out=out, k=k, progress=report)
-    if as_json:
-        print_json(evaluation_json(found, means))
-    else:
-        screen().evaluation(found, means)
-    if found.counts["failed"]:
         raise typer.Exit(FAILED_INPUTS)
 
 

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from time import perf_counter
-from typing import Protocol, TypeVar
 
-from rag.errors import InputError, RagError
-from rag.eval.answers import answer_words
-from rag.eval.bootstrap import Estimate, estimate_mean
+from rag.errors import InputError
+from rag.eval.baseline import Baseline, compare_rows, read_baseline
 from rag.eval.catalogue import default_metrics, metric_named
+from rag.eval.drawing import draw_questions
+from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
+from rag.eval.keys import code_digest, digest, file_digest, package_version
 from rag.eval.metric import Metric
+from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
-from rag.eval.report import Evaluation, Row, write_evaluation
-from rag.eval.sample import Sample, Score
+from rag.eval.report import Evaluation, Row
+from rag.eval.results import read_setup, write_evaluation
+from rag.eval.summary import count_rows, summarise, summarise_documents, summarise_kinds
+from rag.eval.trial import KnowledgeBase, Plan, Ran, keys_of, run_question
 from rag.protocols import Judge
-from rag.types import Answer, Hit
-
-_T = TypeVar("_T")
-
-
-class KnowledgeBase(Protocol):
-    """What is measured. One that also has `document(id) -> Document` gets its citations checked."""
-
-    def search(self, question: str, /, *, k: int = 10) -> Sequence[Hit]:
-        """Return at most k hits, best first."""
-        ...
-
-    def ask(self, question: str, /) -> Answer:
-        """Answer, or abstain."""
-        ...
 
 
 def evaluate(
@@ -41,6 +32,13 @@ def evaluate(
     out: str | Path | None = None,
     k: int = 10,
     judge: Judge | None = None,
+    concurrency: int = 1,
+    resume: bool = True,
+    state: str | None = None,
+    baseline: str | Path | None = None,
+    split: str = "",
+    sample: int | None = None,
+    seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run every question and measure what comes back.
@@ -50,132 +48,215 @@ def evaluate(
         questions: a question file, or questions.
         metrics: names of measures of places (`Recall@10`) and of `METRICS`; all that the judge, where
             there is one, allows, at k and Success also at 1, unless given.
-        out: a folder to write `results.jsonl`, `timings.jsonl` and `summary.json` to.
+        out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
+            by which a run that was interrupted goes on, and one that is run again does nothing twice.
         k: how many hits to search for; a metric's cutoff raises it.
         judge: what judges answers, for the metrics that need it.
+        concurrency: how many questions are run at once; the results do not depend on it.
+        resume: whether what the journal knows is used; else it begins anew.
+        state: what stands for the system's state in the journal, where it has no `state()` of its own. What
+            was found out under another is not used.
+        baseline: what an earlier run left, its folder or a file of that, to compare with.
+        split: only questions of this split.
+        sample: how many questions to draw, stratified by kind; all unless given.
+        seed: what is drawn.
         progress: called with the questions done and their total, after each.
 
     A `RagError` from the system is a failure of that question: it counts 0 in every metric
-    that a miss would count 0 in, and its reason is in the row. Other errors pass through.
+    that a miss would count 0 in, its reason is in the row, and the next run tries it again. Other errors,
+    and an interruption, end the run; what is done by then is in the journal.
 
     Raises:
-        InputError: no question, an unknown metric, k below 1, or `out` is no folder.
+        InputError: no question, an unknown metric, k or concurrency below 1, `out` is no folder or in use,
+            or `baseline` is none.
         QuestionFileError: the question file does not parse.
     """
     if k < 1:
         raise InputError(f"k is {k}: search for at least 1 hit")
-    questions = read_questions(questions) if isinstance(questions, str | Path) else tuple(questions)
-    if not questions:
-        raise InputError("no questions to evaluate: give at least one")
+    if concurrency < 1:
+        raise InputError(f"concurrency is {concurrency}: run at least 1 question at a time")
+    earlier = read_baseline(Path(baseline)) if baseline is not None else None
+    asked = _questions(questions, split, sample, seed)
     chosen = _chosen(metrics, k, judge)
-    folder = _make_folder(Path(out)) if out is not None else None
-    rows = []
-    for question in questions:
-        rows.append(_run_question(kb, question, chosen, k, judge))
-        if progress:
-            progress(len(rows), len(questions))
-    evaluation = Evaluation(
-        summary=_summarise(rows, chosen),
-        by_kind={
-            kind: _summarise([row for row in rows if row.question.kind == kind], chosen)
-            for kind in sorted({question.kind for question in questions} - {""})
-        },
-        counts=_count(rows),
-        rows=tuple(rows),
-    )
-    if folder is not None:
-        write_evaluation(evaluation, folder)
-    return evaluation
+    plan = Plan(kb, chosen, k, judge, _state(kb, state))
+    folder = Path(out) if out is not None else None
+    before = read_setup(folder) if folder is not None else None
+    setup = _setup(plan, questions, asked, {"split": split, "sample": sample, "seed": seed})
+    with _journal(folder, plan, asked, resume=resume) as (journal, known):
+        run = _run(
+            plan,
+            asked,
+            journal,
+            known,
+            concurrency=concurrency,
+            same_state=lambda: not plan.state or _state(kb, state) == plan.state,
+            progress=progress,
+        )
+        found = _evaluation(plan, run, setup, earlier)
+        if folder is not None:
+            write_evaluation(found, folder)
+    remarks = _remarks(plan, folder, run, before, setup)
+    return replace(found, remarks=remarks)
 
 
-def _chosen(metrics: Sequence[str] | None, k: int, judge: Judge | None) -> list[Metric]:
+def _questions(
+    questions: str | Path | Sequence[Question], split: str, sample: int | None, seed: int
+) -> tuple[Question, ...]:
+    found = read_questions(questions) if isinstance(questions, str | Path) else tuple(questions)
+    if not found:
+        raise InputError("no questions to evaluate: give at least one")
+    twice = len(found) - len({question.id for question in found})
+    if twice:
+        raise InputError(f"{twice} questions have the id of another: give each its own")
+    if split:
+        splits = sorted({question.split or "none" for question in found})
+        found = tuple(question for question in found if question.split == split)
+        if not found:
+            raise InputError(f"no question has the split {split!r}: there are {', '.join(splits)}")
+    return found if sample is None else draw_questions(found, sample, seed)
+
+
+def _chosen(metrics: Sequence[str] | None, k: int, judge: Judge | None) -> tuple[Metric, ...]:
     if metrics is None:
         every = map(metric_named, default_metrics(k))
-        return [metric for metric in every if judge is not None or "judge" not in metric.needs]
-    chosen = [metric_named(name) for name in dict.fromkeys(metrics)]
+        return tuple(metric for metric in every if judge is not None or "judge" not in metric.needs)
+    chosen = tuple(metric_named(name) for name in dict.fromkeys(metrics))
     unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)
     if unjudged is not None:
         raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
     return chosen
 
 
-def _make_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}; name a folder") from error
-    return folder
+def _state(kb: KnowledgeBase, given: str | None) -> str:
+    """The state of the system and of this code, `""` where nobody tells the system's."""
+    tell: Callable[[], str] | None = getattr(kb, "state", None)
+    own = tell() if callable(tell) else ""
+    said = own or given
+    return digest(said, code_digest()) if said else ""
 
 
-def _run_question(
-    kb: KnowledgeBase, question: Question, metrics: Sequence[Metric], k: int, judge: Judge | None
-) -> Row:
-    timings: dict[str, float] = {}
-    failures: list[str] = []
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The rows of a run, how many of them were known whole, and whether the system changed meanwhile."""
 
-    def attempt(stage: str, call: Callable[[], _T]) -> _T | None:
-        start = perf_counter()
-        try:
-            return call()
-        except RagError as error:
-            failures.append(f"{stage}: {type(error).__name__}: {error}")
-            return None
-        finally:
-            timings[stage] = (perf_counter() - start) * 1000
-
-    hits: Sequence[Hit] = ()
-    answer = None
-    if any("search" in metric.needs for metric in metrics):
-        depth = max(k, *(metric.depth for metric in metrics))
-        hits = attempt("search", lambda: kb.search(question.user_input, k=depth)) or ()
-    if any("answer" in metric.needs for metric in metrics):
-        answer = attempt("ask", lambda: kb.ask(question.user_input))
-    sample = _sample(kb, question, hits, answer)
-    scores = {metric.name: metric.measure(sample, judge) for metric in metrics}
-    given: dict[str, Score] = {name: score for name, score in scores.items() if score is not None}
-    return Row(
-        question=question,
-        hits=tuple(hits),
-        answer=answer,
-        scores={name: score.value for name, score in given.items()},
-        judged={name: score for name, score in given.items() if score.grounds or score.missed},
-        failure="; ".join(failures),
-        timings_ms=timings,
-    )
+    rows: tuple[Row, ...]
+    reused: int
+    moved: bool
 
 
-def _sample(kb: KnowledgeBase, question: Question, hits: Sequence[Hit], answer: Answer | None) -> Sample:
-    given = hits if answer is None else answer.contexts
-    return Sample(
-        question,
-        response="" if answer is None or answer.abstained else answer_words(answer),
-        retrieved_contexts=tuple(hit.chunk.text for hit in given),
-        retrieved_context_ids=tuple(hit.chunk.id for hit in given),
-        abstained=answer is not None and answer.abstained,
-        confidence=None if answer is None else answer.confidence,
-        hits=tuple(hits),
-        answer=answer,
-        document=getattr(kb, "document", None),
-    )
+def _run(
+    plan: Plan,
+    questions: Sequence[Question],
+    journal: Journal | None,
+    known: Known,
+    *,
+    concurrency: int,
+    same_state: Callable[[], bool],
+    progress: Callable[[int, int], None] | None,
+) -> _Run:
+    keys = {question.id: keys_of(plan, question) for question in questions}
+    done = fresh = 0
+    moved = False
+
+    def call(question: Question) -> Ran:
+        return run_question(plan, question, keys[question.id], known)
+
+    def tell(ran: Ran) -> None:
+        nonlocal done, fresh, moved
+        done += 1
+        fresh += ran.fresh
+        if ran.entry is not None and journal is not None:
+            # what was found out while the system changed is of no one state
+            moved = moved or not same_state()
+            if not moved:
+                journal.add(ran.entry)
+        if progress:
+            progress(done, len(questions))
+
+    ran = run_all(questions, call, tell, concurrency)
+    return _Run(tuple(each.row for each in ran), done - fresh, moved)
 
 
-def _summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Estimate]:
-    summary = {}
-    for metric in metrics:
-        values = [row.scores[metric.name] for row in rows if metric.name in row.scores]
-        weights = [metric.weight(value) for value in values] if metric.weight else None
-        summary[metric.name] = estimate_mean(values, weights)
-    return summary
+@contextmanager
+def _journal(
+    folder: Path | None, plan: Plan, questions: Sequence[Question], *, resume: bool
+) -> Iterator[tuple[Journal | None, Known]]:
+    if folder is None:
+        yield None, NOTHING
+        return
+    wanted = {key for question in questions for key in keys_of(plan, question)}
+    with open_journal(folder, resume=resume) as journal:
+        yield journal, read_journal(folder, wanted) if resume else NOTHING
 
 
-def _count(rows: Sequence[Row]) -> dict[str, int]:
-    given = [(row.answer.abstained, row.question.answerable) for row in rows if row.answer is not None]
+def _setup(
+    plan: Plan,
+    given: str | Path | Sequence[Question],
+    questions: Sequence[Question],
+    drawn: Mapping[str, object],
+) -> dict[str, object]:
+    """What was run, without times and without folders, so that equal runs say the same."""
+    path = Path(given) if isinstance(given, str | Path) else None
+    describe: Callable[[], Mapping[str, object]] | None = getattr(plan.kb, "describe", None)
     return {
-        "questions": len(rows),
-        "failed": sum(bool(row.failure) for row in rows),
-        "answered": sum(not abstained for abstained, _ in given),
-        "abstained": sum(abstained for abstained, _ in given),
-        "right_refusals": given.count((True, False)),
-        "wrong_refusals": given.count((True, True)),
-        "wrong_answers": given.count((False, False)),
+        "rag": {"version": package_version(), "code": code_digest()},
+        "questions": {
+            "file": path.name if path else None,
+            "sha256": file_digest(path) if path and path.is_file() else None,
+            "digest": digest(*questions),
+            "count": len(questions),
+            **drawn,
+        },
+        "system": dict(describe()) if callable(describe) else {},
+        "k": plan.k,
+        "depth": plan.depth,
+        "judge": plan.judge.name if plan.judge else None,
+        "metrics": {
+            metric.name: {
+                "formula": metric.formula,
+                "judged": "judge" in metric.needs,
+                "higher_is_better": metric.higher_is_better,
+            }
+            for metric in plan.metrics
+        },
     }
+
+
+def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Baseline | None) -> Evaluation:
+    commits = sorted({row.answer.index_commit for row in run.rows if row.answer is not None})
+    notes = []
+    if run.moved or len(commits) > 1:
+        listed = f" (commits {', '.join(map(str, commits))})" if len(commits) > 1 else ""
+        notes.append(f"the system changed while it was evaluated{listed}: run it again on one that rests")
+    return Evaluation(
+        summary=summarise(run.rows, plan.metrics),
+        by_kind=summarise_kinds(run.rows, plan.metrics),
+        by_document=summarise_documents(run.rows, plan.metrics),
+        counts=count_rows(run.rows),
+        rows=run.rows,
+        setup=setup,
+        notes=tuple(notes),
+        comparison=compare_rows(run.rows, plan.metrics, setup, earlier) if earlier else None,
+        reused=run.reused,
+    )
+
+
+def _remarks(
+    plan: Plan,
+    folder: Path | None,
+    run: _Run,
+    before: Mapping[str, object] | None,
+    setup: Mapping[str, object],
+) -> tuple[str, ...]:
+    """What is to be said of the files, and would not be said of the same run done again."""
+    remarks = []
+    if before is not None and before != json.loads(json.dumps(setup)):
+        parts = sorted(name for name in setup if before.get(name) != json.loads(json.dumps(setup[name])))
+        remarks.append(
+            f"{folder} had the results of another evaluation ({', '.join(parts)}): they are replaced"
+        )
+    if folder is not None and not plan.state:
+        remarks.append("the system does not tell its state, so nothing can be resumed: pass state=...")
+    if run.reused:
+        remarks.append(f"{run.reused} of {len(run.rows)} questions were known from the journal")
+    return tuple(remarks)

@@ -1,15 +1,13 @@
-"""What an evaluation found, and the files that keep it."""
+"""What an evaluation found: a row a question, and means with intervals over them."""
 
 from __future__ import annotations
 
-import json
 import math
-import os
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from rag.eval.bootstrap import RESAMPLES, SEED, Estimate
+from rag.eval.bootstrap import Estimate
+from rag.eval.comparison import Difference
 from rag.eval.questions import Question
 from rag.eval.sample import Score
 from rag.types import Answer, Hit
@@ -35,84 +33,89 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """A run held against an earlier one: a difference for each metric that both have, and what limits them.
+
+    `means` are the earlier run's. Where that had no results by question, there are no `differences`, only
+    means. `notes` say what the runs do not share.
+    """
+
+    name: str
+    differences: tuple[Difference, ...]
+    means: Mapping[str, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def worse(self) -> tuple[Difference, ...]:
+        """The significant losses."""
+        return tuple(each for each in self.differences if each.worse)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
-    """What an evaluation found.
+    """What an evaluation found. Printed, it is a table.
 
     `summary` has an estimate for every metric, over the questions that it bears on (n may be
-    0); `by_kind` the same for each kind of question. `counts` has `questions`, `failed`,
-    `answered`, `abstained`, `right_refusals` (abstained, unanswerable), `wrong_refusals`
-    (abstained, answerable) and `wrong_answers` (answered, unanswerable).
+    0); `by_kind` the same for each kind of question, and `by_document` for each gold document. `counts` has
+    `questions`, `failed`, `answered`, `abstained`, `right_refusals` (abstained, unanswerable),
+    `wrong_refusals` (abstained, answerable) and `wrong_answers` (answered, unanswerable). `setup` says what
+    was run, in values that JSON holds. `notes` are what a reader of the numbers has to know of them,
+    `remarks` what is to be said of this run alone, as that questions were known from an earlier one, which
+    `reused` counts.
     """
 
     summary: Mapping[str, Estimate]
     by_kind: Mapping[str, Mapping[str, Estimate]]
     counts: Mapping[str, int]
     rows: tuple[Row, ...]
+    by_document: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    setup: Mapping[str, object] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    comparison: Comparison | None = None
+    reused: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def worst(self, metric: str, count: int = 10) -> tuple[Row, ...]:
+        """The `count` rows that did worst by a metric, the worst first, ties in the questions' order."""
+        lower = metric in self._lower_is_better
+        rows = [row for row in self.rows if metric in row.scores]
+        return tuple(sorted(rows, key=lambda row: row.scores[metric] * (-1 if lower else 1))[:count])
+
+    def where(self, wanted: Callable[[Row], bool]) -> tuple[Row, ...]:
+        """The rows for which `wanted` is true."""
+        return tuple(row for row in self.rows if wanted(row))
+
+    @property
+    def _lower_is_better(self) -> frozenset[str]:
+        from rag.eval.catalogue import metric_named
+
+        return frozenset(name for name in self.summary if not metric_named(name).higher_is_better)
+
+    def table(self) -> str:
+        """The metrics with their intervals, as lines of text."""
+        head = ("metric", "mean", "95 % interval", "n", "missed")
+        cells = [
+            (name, _decimal(each.mean), _interval(each), str(each.n), str(each.missed or ""))
+            for name, each in self.summary.items()
+        ]
+        lines = [head, *cells]
+        widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
+        return "\n".join(
+            "  ".join(
+                f"{cell:<{width}}" if at == 0 else f"{cell:>{width}}"
+                for at, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        )
+
+    def __repr__(self) -> str:
+        counts = "; ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.counts.items())
+        return "\n".join((self.table(), counts, *self.notes, *self.remarks))
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write `results.jsonl` (a row a question), `timings.jsonl` and `summary.json` to a folder.
-
-    Each file appears whole or not at all, the summary last. Equal results give equal bytes
-    in all but `timings.jsonl`. A number that does not exist is null.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    _write(folder / "results.jsonl", _lines(_result(row) for row in evaluation.rows))
-    _write(folder / "timings.jsonl", _lines({"id": r.question.id, **r.timings_ms} for r in evaluation.rows))
-    summary = {
-        "metrics": {name: _estimate(estimate) for name, estimate in evaluation.summary.items()},
-        "by_kind": {
-            kind: {name: _estimate(estimate) for name, estimate in estimates.items()}
-            for kind, estimates in evaluation.by_kind.items()
-        },
-        "counts": evaluation.counts,
-        "interval": {"level": 0.95, "method": "bootstrap percentile", "resamples": RESAMPLES, "seed": SEED},
-    }
-    _write(folder / "summary.json", json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
+def _decimal(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
-def _result(row: Row) -> dict[str, object]:
-    answer = row.answer
-    return {
-        "id": row.question.id,
-        "kind": row.question.kind,
-        "split": row.question.split,
-        "user_input": row.question.user_input,
-        "reference": row.question.reference,
-        "answerable": row.question.answerable,
-        "response": None if answer is None else answer.text,
-        "abstained": None if answer is None else answer.abstained,
-        "confidence": None if answer is None else float(answer.confidence),
-        "citations": [] if answer is None else [asdict(citation) for citation in answer.citations],
-        "hits": [_hit(hit) for hit in row.hits],
-        "scores": row.scores,
-        "failure": row.failure or None,
-    }
-
-
-def _hit(hit: Hit) -> dict[str, object]:
-    where = {"chunk_id": hit.chunk.id, "source": hit.source, "page": hit.chunk.page}
-    return {"rank": hit.rank, "score": float(hit.score), **where}
-
-
-def _estimate(estimate: Estimate) -> dict[str, float | None]:
-    return {name: None if math.isnan(value) else value for name, value in asdict(estimate).items()}
-
-
-def _lines(rows: Iterable[Mapping[str, object]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        # JSON may hold half a surrogate pair, which UTF-8 cannot: back to the escape it came as
-        with part.open("wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace"))
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def _interval(estimate: Estimate) -> str:
+    return "-" if math.isnan(estimate.low) else f"{estimate.low:.3f} - {estimate.high:.3f}"

@@ -67,6 +67,8 @@ def default_verifier(analyze: Analyze, find_model: Callable[[], Path] | None = N
 class _Shipped:
     """A `Verifier` that looks for its model when it is first needed, and may be used from several threads."""
 
+    name = "shipped"
+
     def __init__(self, analyze: Analyze, find_model: Callable[[], Path] | None) -> None:
         self._analyze = analyze
         self._find_model = find_model

@@ -7,6 +7,7 @@ replicates the collections itself.
 
 from __future__ import annotations
 
+import hmac
 import json
 import re
 import secrets
@@ -161,6 +162,17 @@ class QdrantStore:
         """The tenants who have documents, in order."""
         seen = all_of([match("kind", "document"), self._manifest().seen()])
         return sorted(self._remote.values(self._documents, "tenant", seen, _MOST_TENANTS))
+
+    def state(self) -> str:
+        """A digest of the last commit, which no other commit has, also none of the same number elsewhere.
+
+        `""` where the index is from before there were seals, and has no secret to tell it by.
+        """
+        manifest = self._manifest()
+        if not manifest.seal_key:
+            return ""
+        known = json.dumps([manifest.commit, manifest.history, manifest.serving])
+        return hmac.digest(bytes.fromhex(manifest.seal_key), known.encode(), "sha256").hex()
 
     def stats(self) -> Stats:
         """The size of the index at its last commit, of all tenants. Qdrant does not tell its bytes: 0."""

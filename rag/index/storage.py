@@ -115,6 +115,14 @@ class Storage(Protocol):
         """The tenants who have documents, in order."""
         ...
 
+    def state(self) -> str:
+        """A digest of the last commit, which no other commit has, also none of the same number elsewhere."""
+        ...
+
+    def fingerprint(self) -> Fingerprint | None:
+        """That of the encoder whose vectors are searched, None where nothing was embedded yet."""
+        ...
+
     def stats(self) -> Stats:
         """The size of the index at its last commit, of all tenants together."""
         ...

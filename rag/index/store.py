@@ -6,6 +6,7 @@ there was when its view began, and keeps it; see `writer` for how a commit is ma
 
 from __future__ import annotations
 
+import hmac
 import json
 import secrets
 import threading
@@ -209,6 +210,18 @@ class Store:
     def own_folder(self) -> Path | None:
         """The folder that the store lives in, whose files are no documents."""
         return self.folder
+
+    def state(self) -> str:
+        """A digest of the last commit, which no other commit has, also none of the same number elsewhere.
+
+        `""` where the index is from before there were seals, and has no secret to tell it by.
+        """
+        if not self.seal_key:
+            return ""
+        with self._connection() as connection, transaction(connection):
+            (commit,) = query(connection, "SELECT id, at FROM commits ORDER BY id DESC LIMIT 1")
+            segments = query(connection, "SELECT folder, seals FROM segments ORDER BY id")
+        return hmac.digest(self.seal_key, json.dumps([commit, segments]).encode(), "sha256").hex()
 
     def stats(self) -> Stats:
         """The size of the index at its last commit, of all tenants together."""

@@ -80,6 +80,7 @@ class CrossEncoderReranker:
             raise EncoderNotFound(
                 f"no reranker {name_or_path}: not a folder of a model, and no hub gave it ({error})"
             ) from error
+        self.name = str(name_or_path)
         self._batch_size = batch_size
         self._lock = threading.Lock()
 

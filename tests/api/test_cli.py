@@ -247,12 +247,14 @@ def test_eval_measures_and_compares(index: Path, tmp_path: Path) -> None:
     questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
     words = ("eval", questions, "--metrics", "Success@1,citation_validity", "--index", index)
     found = as_json(*words, "--out", tmp_path / "out")
-    assert found["metrics"]["Success@1"] == {"mean": 1.0, "low": 1.0, "high": 1.0, "n": 2}
+    estimate = found["metrics"]["Success@1"]
+    assert [estimate[part] for part in ("mean", "low", "high", "n", "missed")] == [1.0, 1.0, 1.0, 2, 0]
     assert found["by_kind"].keys() == {"fact"}
     summary = tmp_path / "out" / "summary.json"
     compared = as_json(*words, "--baseline", summary)
     assert compared["difference"] == {"Success@1": 0.0, "citation_validity": 0.0}
-    table = rag(*words, "--baseline", summary).stdout
+    assert [each["worse"] for each in compared["comparison"]["differences"]] == [False, False]
+    table = rag(*words, "--baseline", tmp_path / "out").stdout
     assert "Success@1" in table
     assert "+0.000" in table
     as_json(*words, "--baseline", questions, exit_code=2)

@@ -1,0 +1,129 @@
+"""The command line's evaluation: a question set run, measured, and held against an earlier run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rag.api.command import FAILED_INPUTS, JsonOption, command, print_json, screen
+from rag.api.questions import SearchMode
+from rag.api.reading import Reading, StepsOption, WhereOption, answering
+
+if TYPE_CHECKING:
+    from rag.eval.report import Evaluation
+
+evaluations = typer.Typer(rich_markup_mode=None)
+
+SIGNIFICANT_LOSS = 3
+INTERRUPTED = 130
+SECONDS_BETWEEN_LINES = 10.0
+
+
+@command(
+    evaluations,
+    "eval",
+    "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/",
+    "rag eval questions.jsonl --out new/ --baseline results/ || test $? -ne 3",
+)
+@answering
+def evaluate(
+    reading: Reading,
+    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
+    metrics: Annotated[
+        str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A folder for what was found; a run that stopped goes on from it."),
+    ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="An earlier run's folder, to compare with; exit 3 on a loss."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many passages are searched for and answered from.")] = 10,
+    steps: StepsOption = 1,
+    mode: Annotated[
+        SearchMode, typer.Option(help="How passages are found when searching; answers use hybrid.")
+    ] = SearchMode.HYBRID,
+    where: WhereOption = None,
+    split: Annotated[str, typer.Option(metavar="S", help="Only questions of this split.")] = "",
+    sample: Annotated[
+        int | None, typer.Option(metavar="N", help="Draw N questions, each kind by its share.")
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="S", help="What is drawn.")] = 0,
+    concurrency: Annotated[int, typer.Option(metavar="N", help="How many questions at once.")] = 1,
+    no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew, whatever DIR knows.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a question set and measure the answers. Means come with 95 % intervals.
+
+    Exit 1 where questions failed, 3 where a metric is significantly worse than the baseline's.
+    """
+    from rag.api.access import SeenBy
+    from rag.api.fields import parse_where
+    from rag.api.schema import evaluation_json
+    from rag.api.show import warn
+    from rag.eval.experiment import evaluate as run_evaluation
+
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    reading.warn_where_hidden([])
+    kb = SeenBy(reading.engine, reading.principal, parse_where(where or ()), mode.value, k, steps)
+    with _progress(out) as progress:
+        found = run_evaluation(
+            kb,
+            questions,
+            metrics=names,
+            out=out,
+            k=k,
+            concurrency=concurrency,
+            resume=not no_resume,
+            baseline=baseline,
+            split=split,
+            sample=sample,
+            seed=seed,
+            progress=progress,
+        )
+    for remark in found.remarks:
+        warn(f"rag: {remark}")
+    if as_json:
+        print_json(evaluation_json(found))
+    else:
+        screen().evaluation(found)
+    _exit(found)
+
+
+def _exit(found: Evaluation) -> None:
+    if found.comparison and found.comparison.worse:
+        raise typer.Exit(SIGNIFICANT_LOSS)
+    if found.counts["failed"]:
+        raise typer.Exit(FAILED_INPUTS)
+
+
+@contextmanager
+def _progress(out: Path | None) -> Iterator[Callable[[int, int], None]]:
+    """Progress on standard error, a bar on a terminal, else now and then a line; Ctrl-C says what is kept."""
+    from rag.api.show import progress_bar, warn
+
+    last, reached = time.monotonic(), (0, 0)
+    with progress_bar() as bar:
+
+        def report(done: int, total: int) -> None:
+            nonlocal last, reached
+            reached = (done, total)
+            if bar:
+                bar("questions", done, total)
+            elif time.monotonic() - last >= SECONDS_BETWEEN_LINES:
+                last = time.monotonic()
+                warn(f"rag: {done:,} of {total:,} questions")
+
+        try:
+            yield report
+        except KeyboardInterrupt:
+            kept = f"the same command goes on from {out}" if out else "nothing is kept without --out"
+            warn(f"rag: stopped after {reached[0]:,} of {reached[1]:,} questions; {kept}")
+            raise typer.Exit(INTERRUPTED) from None
