@@ -1,12 +1,14 @@
-"""Every metric by its name."""
+"""Every metric by its name. Those that ragas has too bear the names it gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import TypeAlias
 
 from rag.errors import InputError
+from rag.eval.alce import ALCE
 from rag.eval.answers import (
     citation_precision,
     citation_recall,
@@ -16,10 +18,23 @@ from rag.eval.answers import (
     refusal_recall,
     token_f1,
 )
+from rag.eval.calibration import CALIBRATION
+from rag.eval.context_gold import GOLD_CONTEXTS
+from rag.eval.context_precision import CONTEXT_PRECISION, CONTEXT_UTILIZATION
+from rag.eval.context_recall import CONTEXT_RECALL
+from rag.eval.correctness import CORRECTNESS
+from rag.eval.entities import CONTEXT_ENTITY_RECALL
+from rag.eval.faithfulness import FAITHFULNESS
 from rag.eval.metric import Metric
+from rag.eval.noise import NOISE_SENSITIVITY
 from rag.eval.questions import Question
+from rag.eval.relevancy import ANSWER_RELEVANCY
 from rag.eval.retrieval import PLACE_MEASURES, parse_place_measure
+from rag.eval.rouge import best_rouge_l
 from rag.eval.sample import Sample, Score
+from rag.eval.set_metric import SetMetric
+from rag.eval.similarity import SEMANTIC_SIMILARITY
+from rag.eval.strings import string_present, string_similarity, verbatim_match
 from rag.protocols import Judge
 from rag.types import Answer
 
@@ -35,8 +50,7 @@ def metric_named(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     if name.partition("@")[0] not in PLACE_MEASURES:
-        known = ", ".join((*(f"{measure}@10" for measure in PLACE_MEASURES), *METRICS))
-        raise InputError(f"no metric {name!r}: use {known}")
+        raise InputError(_unknown(name))
     measure = parse_place_measure(name)
 
     def of_sample(sample: Sample, judge: Judge | None) -> Score | None:
@@ -46,8 +60,21 @@ def metric_named(name: str) -> Metric:
 
 
 def default_metrics(k: int = 10) -> tuple[str, ...]:
-    """The metrics of an evaluation that names none."""
-    return tuple(dict.fromkeys(("Success@1", *(f"{name}@{k}" for name in PLACE_MEASURES), *METRICS)))
+    """The metrics of an evaluation that names none; those that need a judge are for where there is one.
+
+    Left to be named are those that say what another says with less effort: see docs/metrics.md.
+    """
+    return tuple(dict.fromkeys(("Success@1", *(f"{name}@{k}" for name in PLACE_MEASURES), *_BY_DEFAULT)))
+
+
+def _unknown(name: str) -> str:
+    known = [*(f"{measure}@10" for measure in PLACE_MEASURES), *METRICS]
+    folded = {each.lower(): each for each in known}
+    near = get_close_matches(name.lower().replace("-", "_"), folded, n=3, cutoff=0.6)
+    part = [each for each in known if name and (name.lower() in each.lower() or each in name)][:3]
+    likely = list(dict.fromkeys([folded[each] for each in near] + part))
+    guess = f"did you mean {' or '.join(likely)}? " if likely else ""
+    return f"no metric {name!r}: {guess}There are {', '.join(known)}"
 
 
 def _of_answer(name: str, function: _OfAnswer, formula: str) -> Metric:
@@ -84,6 +111,31 @@ def _score(value: float | None) -> Score | None:
     return None if value is None else Score(value)
 
 
+def _nearest(distance: str) -> Callable[[str, tuple[str, ...]], float]:
+    return lambda text, references: max(string_similarity(text, each, distance) for each in references)
+
+
+_STRINGS = tuple(
+    _of_words(
+        f"non_llm_string_similarity{'' if distance == 'levenshtein' else '_' + distance}",
+        _nearest(distance),
+        f"1 - normalised {distance.replace('_', '-').title()} distance, to the nearest reference",
+    )
+    for distance in ("levenshtein", "hamming", "jaro", "jaro_winkler")
+)
+_ROUGE = (
+    _of_words("rouge_score", lambda text, gold: best_rouge_l(text, gold).f, "ROUGE-L F1, stemmed words"),
+    _of_words(
+        "rouge_score_precision",
+        lambda text, gold: best_rouge_l(text, gold).precision,
+        "longest common subsequence of words / words of the response",
+    ),
+    _of_words(
+        "rouge_score_recall",
+        lambda text, gold: best_rouge_l(text, gold).recall,
+        "longest common subsequence of words / words of the reference",
+    ),
+)
 _ALL = (
     _of_answer("refusal_precision", refusal_precision, "right refusals / refusals"),
     _of_answer("refusal_recall", refusal_recall, "right refusals / unanswerable questions"),
@@ -94,8 +146,45 @@ _ALL = (
     ),
     _of_words("exact_match", exact_match, "1 where the normalised words are those of a reference"),
     _of_words("token_f1", token_f1, "F1 of words, repeated ones counted, with the best reference"),
+    *_ROUGE,
+    _of_words("verbatim_match", verbatim_match, "1 where the response is a reference to the character"),
+    _of_words("string_present", string_present, "1 where a reference stands in the response"),
+    *_STRINGS,
     Metric("citation_validity", _validity, frozenset({"answer"}), "exact citations / citations and marks"),
     _of_answer("citation_recall", citation_recall, "gold characters cited / gold characters"),
     _of_answer("citation_precision", citation_precision, "gold characters cited / characters cited"),
+    *ALCE,
+    FAITHFULNESS,
+    ANSWER_RELEVANCY,
+    CONTEXT_PRECISION,
+    CONTEXT_UTILIZATION,
+    CONTEXT_RECALL,
+    CONTEXT_ENTITY_RECALL,
+    *GOLD_CONTEXTS,
+    *NOISE_SENSITIVITY,
+    *CORRECTNESS,
+    SEMANTIC_SIMILARITY,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
+SET_METRICS: Mapping[str, SetMetric] = {metric.name: metric for metric in CALIBRATION}
+"""Metrics of the set as a whole, of the answers that any evaluation asks for: see `estimate_set`."""
+
+_BY_DEFAULT = (
+    "refusal_precision",
+    "refusal_recall",
+    "refusal_f1",
+    "exact_match",
+    "token_f1",
+    "rouge_score",
+    "citation_validity",
+    "citation_recall",
+    "citation_precision",
+    "alce_citation_recall",
+    "alce_citation_precision",
+    "faithfulness",
+    "answer_relevancy",
+    "context_precision",
+    "context_recall",
+    "answer_correctness",
+    "semantic_similarity",
+)
