@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from rag.eval.intervals import Numbers, cluster_units, mean_spread, symmetric_interval, unit_sums
 from rag.eval.power import LEVEL, detectable_difference
-from rag.eval.significance import Numbers, holm, randomisation_test, wilcoxon
+from rag.eval.significance import holm, randomisation_test, wilcoxon
 
 Values: TypeAlias = Mapping[str, Mapping[str, float]]
 """Metric name to question id to value."""
@@ -25,7 +27,8 @@ class Difference:
     is of the randomisation test, `adjusted` that p-value after Holm over the metrics of the comparison,
     `wilcoxon` of the signed-rank test. `minimum_detectable` is the true difference that would be
     found four times in five (None for one question). `significant` is `adjusted` of .05 or less, `worse` a
-    significant loss. `words` say so.
+    significant loss. `words` say so. Where `of_these_documents`, the questions are of fewer than 6 clusters,
+    and all this is for more questions about the same documents.
     """
 
     metric: str
@@ -42,6 +45,7 @@ class Difference:
     words: str
     significant: bool
     worse: bool
+    of_these_documents: bool = False
 
 
 def compare(
@@ -96,21 +100,18 @@ def _difference(
     if not current or not baseline:
         return None
     questions = sorted(current.keys() | baseline.keys())
-    units: dict[str, str | int] = {q: (clusters or {}).get(q, q) for q in questions}
-    numbers = {unit: number for number, unit in enumerate(dict.fromkeys(units.values()))}
-    ours, theirs = np.zeros((len(numbers), 2)), np.zeros((len(numbers), 2))
-    for question in questions:
-        row = numbers[units[question]]
-        for sums, values in ((ours, current), (theirs, baseline)):
-            if question in values:
-                w = weight(values[question])
-                sums[row] += (w * values[question], w)
+    ours, theirs = _sums(questions, current, weight), _sums(questions, baseline, weight)
+    units, few = cluster_units(len(questions), _labels(questions, clusters))
     mean, other = _mean(ours), _mean(theirs)
-    # what each unit adds to the difference, by linearisation
-    parts = (ours[:, 0] - mean * ours[:, 1]) / ours[:, 1].mean()
-    parts -= (theirs[:, 0] - other * theirs[:, 1]) / theirs[:, 1].mean()
-    detectable = detectable_difference(parts.tolist())
-    half = 1.0 if detectable is None else detectable * 1.96 / 2.8
+    low, high, detectable = -1.0, 1.0, None
+    if units.max() > 0:
+        # what each question adds to the difference, by linearisation
+        parts = (ours[:, 0] - mean * ours[:, 1]) / ours[:, 1].mean()
+        parts -= (theirs[:, 0] - other * theirs[:, 1]) / theirs[:, 1].mean()
+        sizes = unit_sums(units, np.ones(len(units)))
+        spread = mean_spread(unit_sums(units, parts), sizes, sizes)
+        low, high = symmetric_interval(mean - other, spread)
+        detectable = detectable_difference(spread)
     both = [current[q] - baseline[q] for q in questions if q in current and q in baseline]
     return Difference(
         metric=name,
@@ -118,16 +119,40 @@ def _difference(
         baseline=other,
         current=mean,
         difference=mean - other,
-        low=mean - other - half,
-        high=mean - other + half,
-        p_value=randomisation_test(ours, theirs),
+        low=low,
+        high=high,
+        p_value=randomisation_test(_by_unit(ours, units), _by_unit(theirs, units)),
         wilcoxon=wilcoxon(both),
         adjusted=1.0,
         minimum_detectable=detectable,
         words="",
         significant=False,
         worse=False,
+        of_these_documents=few,
     )
+
+
+def _sums(questions: Sequence[str], values: Mapping[str, float], weight: Callable[[float], float]) -> Numbers:
+    """Give for each question its weighted value and its weight, 0 and 0 where it has none: `(n, 2)`."""
+    rows = [
+        (weight(values[q]) * values[q], weight(values[q])) if q in values else (0.0, 0.0) for q in questions
+    ]
+    return np.asarray(rows, dtype=np.float64)
+
+
+def _labels(questions: Sequence[str], clusters: Mapping[str, int] | None) -> npt.NDArray[np.int64] | None:
+    if clusters is None:
+        return None
+    alone = -1  # a question that no cluster has is one of its own
+    labels = []
+    for question in questions:
+        labels.append(clusters.get(question, alone))
+        alone -= question not in clusters
+    return np.asarray(labels)
+
+
+def _by_unit(sums: Numbers, units: npt.NDArray[np.int64]) -> Numbers:
+    return np.column_stack([unit_sums(units, column) for column in sums.T])
 
 
 def _mean(sums: Numbers) -> float:
@@ -147,4 +172,6 @@ def _judged(found: Difference, higher_is_better: bool, metrics: int) -> Differen
         words = f"no difference can be claimed with {found.n} questions"
         if found.minimum_detectable is not None:
             words += f": one below {found.minimum_detectable:.3f} would not be seen"
+    if found.of_these_documents:
+        words += "; for questions about these documents alone"
     return replace(found, significant=significant, worse=significant and not better, words=words)

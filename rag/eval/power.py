@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from statistics import NormalDist
 
-import numpy as np
+from rag.eval.intervals import Spread
+from rag.eval.student import t_quantile
 
 LEVEL = 0.05
 POWER = 0.8
 
 
-def detectable_difference(differences: Sequence[float]) -> float | None:
-    """Give the smallest true mean of paired differences that a test at .05 finds four times in five.
+def detectable_difference(spread: Spread) -> float:
+    """Give the true difference of means that a two-sided test at .05 finds four times in five.
 
-    `differences` are of questions, or of clusters; fewer than two show nothing (None).
+    `spread` is that of the difference that was observed. Of one run alone, the spread of its
+    mean serves in its place: it is that of a difference to another run that agrees with it, question
+    by question, with a correlation of one half.
 
-    Source: Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2.
+    Source: Cohen 1988, Statistical Power Analysis for the Behavioral Sciences, chapter 2, with the
+    quantiles of t in place of those of the noncentral t.
     """
-    n = len(differences)
-    if n < 2:
-        return None
-    normal = NormalDist()
-    spread = float(np.std(np.asarray(differences, dtype=np.float64), ddof=1))
-    return (normal.inv_cdf(1 - LEVEL / 2) + normal.inv_cdf(POWER)) * spread / math.sqrt(n)
+    degrees = round(spread.degrees, 2)
+    quantiles = t_quantile(1 - LEVEL / 2, degrees) + t_quantile(POWER, degrees)
+    return quantiles * math.sqrt(spread.variance)

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
-Numbers = npt.NDArray[np.float64]
+from rag.eval.intervals import Numbers
 
 PERMUTATIONS = 9999
 SEED = 0

@@ -1,4 +1,6 @@
+import numpy as np
 import pytest
+from scipy import stats
 
 from rag.eval.comparison import compare
 
@@ -35,7 +37,7 @@ def test_only_what_both_runs_asked_and_measured_is_compared() -> None:
     (only,) = compare(current, baseline)
     assert (only.metric, only.n, only.current, only.baseline) == ("a", 1, 1.0, 0.0)
     assert only.minimum_detectable is None
-    assert (only.low, only.high) == (0.0, 2.0) or only.low <= only.difference <= only.high
+    assert (only.low, only.high) == (-1.0, 1.0)
 
 
 def test_a_question_that_a_metric_bears_on_in_one_run_only_is_part_of_that_runs_mean() -> None:
@@ -52,9 +54,35 @@ def test_a_weight_counts() -> None:
 
 
 def test_questions_of_one_document_are_one_unit() -> None:
-    current, baseline = run(m=[1.0] * 12), run(m=[0.0] * 12)
+    current, baseline = run(m=[1.0, 0.9] * 12), run(m=[0.0] * 24)
     free = compare(current, baseline)[0]
-    bound = compare(current, baseline, clusters={f"q{n}": n // 4 for n in range(12)})[0]
-    assert free.p_value == pytest.approx(2 / 2**12)
-    assert bound.p_value == pytest.approx(2 / 2**3)
-    assert bound.n == 12
+    bound = compare(current, baseline, clusters={f"q{n}": n // 3 for n in range(24)})[0]
+    assert free.p_value == pytest.approx(1 / 10_000)
+    assert bound.p_value == pytest.approx(2 / 2**8)
+    assert (bound.n, bound.of_these_documents) == (24, False)
+
+
+def test_few_documents_allow_claims_about_themselves_alone() -> None:
+    current, baseline = run(m=[1.0, 0.9] * 12), run(m=[0.0] * 24)
+    free = compare(current, baseline)[0]
+    few = compare(current, baseline, clusters={f"q{n}": n % 2 for n in range(23)})[0]
+    assert (few.p_value, few.low, few.significant) == (free.p_value, free.low, True)
+    assert few.of_these_documents
+    assert few.words.endswith("for questions about these documents alone")
+
+
+def test_the_interval_is_that_of_paired_differences() -> None:
+    random = np.random.default_rng(0)
+    current, baseline = random.random(40), random.random(40)
+    found = compare(run(m=current.tolist()), run(m=baseline.tolist()))[0]
+    theirs = stats.ttest_rel(current, baseline).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high))
+    error = (current - baseline).std(ddof=1) / 40**0.5
+    assert found.minimum_detectable == pytest.approx((stats.t.ppf(0.975, 39) + stats.t.ppf(0.8, 39)) * error)
+
+
+def test_the_order_of_questions_does_not_matter() -> None:
+    random = np.random.default_rng(0)
+    current, baseline = ({"m": {f"q{n}": random.random() for n in range(40)}} for _ in range(2))
+    turned = [{"m": dict(reversed(each["m"].items()))} for each in (current, baseline)]
+    assert compare(current, baseline) == compare(*turned)

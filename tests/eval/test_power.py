@@ -1,15 +1,14 @@
-import math
-
 import pytest
+from scipy import stats
 
+from rag.eval.intervals import Spread
 from rag.eval.power import detectable_difference
 
 
-def test_the_textbook_formula() -> None:
-    differences = [0.1, -0.1] * 50
-    spread = math.sqrt(100 / 99) * 0.1
-    assert detectable_difference(differences) == pytest.approx(2.8016 * spread / 10, rel=0.05)
-
-
-def test_one_difference_shows_nothing() -> None:
-    assert detectable_difference([0.3]) is None
+@pytest.mark.parametrize("n", [20, 60, 300])
+def test_the_t_test_has_that_power_at_that_difference(n: int) -> None:
+    found = detectable_difference(Spread(0.04 / n, n - 1, n))
+    limit = stats.t.ppf(0.975, n - 1)
+    shift = found / (0.2 / n**0.5)
+    power = stats.nct.sf(limit, n - 1, shift) + stats.nct.cdf(-limit, n - 1, shift)
+    assert power == pytest.approx(0.8, abs=0.003)

@@ -1,0 +1,43 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from rag.eval.intervals import Spread, mean_spread, score_interval
+
+
+def test_degrees_and_variance_are_those_of_the_matrices() -> None:
+    """Bell and McCaffrey's definition, with its matrices written out."""
+    random = np.random.default_rng(0)
+    for _ in range(20):
+        units = random.integers(0, 7, 40)
+        weight, value = random.choice([1.0, 2.0], 40), random.random(40)
+        mean = np.average(value, weights=weight)
+        sizes, squares = np.bincount(units, weight), np.bincount(units, weight**2)
+        residuals = np.bincount(units, weight * (value - mean))
+        maker = np.eye(7) - np.outer(sizes / sizes.sum(), np.ones(7))
+        adjust = np.diag(1 / np.sqrt(1 - sizes / sizes.sum()))
+        covariance = adjust @ maker @ np.diag(squares) @ maker.T @ adjust
+        spread = mean_spread(residuals, sizes, squares)
+        assert spread.variance == pytest.approx(((adjust @ residuals) ** 2).sum() / sizes.sum() ** 2)
+        assert spread.degrees == pytest.approx(np.trace(covariance) ** 2 / (covariance**2).sum())
+
+
+def test_without_clusters_it_is_the_variance_of_a_mean() -> None:
+    values = np.random.default_rng(1).random(25)
+    spread = mean_spread(values - values.mean(), np.ones(25), np.ones(25))
+    assert spread.variance == pytest.approx(values.var(ddof=1) / 25)
+    assert (spread.degrees, spread.independent) == pytest.approx((24, 25))
+
+
+def test_yes_or_no_answers_have_wilsons_interval() -> None:
+    ours = score_interval(0.9, Spread(0.9 * 0.1 / 1e5, 1e6, 1e5))
+    theirs = stats.binomtest(90_000, 100_000).proportion_ci(method="wilson")
+    assert ours == pytest.approx((theirs.low, theirs.high), abs=1e-7)
+    at_end = score_interval(1.0, Spread(0.0, 1e7, 50))
+    theirs = stats.binomtest(50, 50).proportion_ci(method="wilson")
+    assert at_end == pytest.approx((theirs.low, theirs.high), abs=1e-6)
+
+
+def test_other_bounds_move_and_stretch_it() -> None:
+    low, high = score_interval(0.3, Spread(0.01, 20, 21))
+    assert score_interval(-0.4, Spread(0.04, 20, 21), -1.0, 1.0) == pytest.approx((2 * low - 1, 2 * high - 1))
