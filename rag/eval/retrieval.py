@@ -25,6 +25,7 @@ from typing import TypeAlias
 from rag.errors import InputError
 from rag.eval.measures import Measure
 from rag.eval.questions import Place, Question
+from rag.eval.spans import SPAN_MEASURES, measure_spans
 from rag.protocols import Retriever
 from rag.types import Filter, Hit
 
@@ -68,16 +69,19 @@ class PlaceMeasure:
         places in front. So saying a thing twice gains nothing, and a long chunk that holds
         two places is worth two short ones.
     PageSuccess: 1 where a hit stands on a gold page of a gold document, else 0.
+    SpanRecall, SpanPrecision, SpanIoU: of gold characters, as `rag.eval.spans` has them.
     """
 
     name: str
     cutoff: int
 
     def __call__(self, hits: Sequence[Hit], question: Question) -> float | None:
-        """Measure hits, best first; None where the question has no gold place (or page)."""
+        """Measure hits, best first; None where the question has no gold place (page, character)."""
         hits = hits[: self.cutoff]
         if self.name == "PageSuccess":
             return _page_success(hits, question)
+        if self.name in SPAN_MEASURES:
+            return measure_spans(self.name, hits, question)
         places = gold_places(question)
         if not places:
             return None
@@ -90,11 +94,11 @@ class PlaceMeasure:
         return f"{self.name}@{self.cutoff}"
 
 
-PLACE_MEASURES = ("Success", "Recall", "RR", "nDCG", "PageSuccess")
+PLACE_MEASURES = ("Success", "Recall", "RR", "nDCG", "PageSuccess", *SPAN_MEASURES)
 
 
 def parse_place_measure(name: str) -> PlaceMeasure:
-    """Read a measure's name: `Success@5`, `Recall@10`, `RR@10`, `nDCG@10` or `PageSuccess@5`.
+    """Read a measure's name: `Success@5`, `Recall@10`, `RR@10`, `nDCG@10`, `PageSuccess@5`, `SpanIoU@5`.
 
     Raises:
         InputError: no such measure, or no cutoff.

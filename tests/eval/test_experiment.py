@@ -73,6 +73,10 @@ def test_every_metric_by_hand() -> None:
         "RR@10": 0.6667,
         "nDCG@10": 0.6667,
         "PageSuccess@10": 0.6667,
+        # the gold characters are half of the one chunk
+        "SpanRecall@10": 0.6667,
+        "SpanPrecision@10": 0.3333,
+        "SpanIoU@10": 0.3333,
         # q2 wrong, q3 right, q4 missed
         "refusal_precision": 0.5,
         "refusal_recall": 0.5,
