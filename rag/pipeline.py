@@ -31,6 +31,8 @@ from rag.answering import (
     tenant_of,
 )
 from rag.errors import InputError
+from rag.eval.questions import Question
+from rag.eval.trace import Trace
 from rag.generation.chat import condensed, condensed_by, conversation
 from rag.generation.compare import comparing, quotes_hold
 from rag.generation.extractive import extractive
@@ -66,8 +68,11 @@ from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
 from rag.retrieval.lexical import lexical
+from rag.retrieval.rerank import DEPTH as RERANKED
 from rag.retrieval.rerank import rerank as reranked
 from rag.state import described, name_of, state_of
+from rag.tracing import DEPTH as TRACED
+from rag.tracing import pooled, traced
 from rag.types import Answer, Filter, Hit, Message, Principal, Request, Sentence, Settings
 
 Mode: TypeAlias = Literal["hybrid", "dense", "lexical"]
@@ -405,6 +410,30 @@ class Engine(Library):
             "verifier": name_of(self.verifier),
             "policy": self._policy,
         }
+
+    def trace(
+        self,
+        question: Question,
+        *,
+        where: Filter | None = None,
+        depth: int = TRACED,
+        principal: Principal | None = None,
+    ) -> Trace:
+        """Where the gold places of a question stand in the index, and at which rank each stage finds them.
+
+        Args:
+            question: A question with gold places.
+            where: What `ask` was given; no stage finds anything outside it.
+            depth: How many candidates of each stage are looked at.
+            principal: Who asks; what they may not read is not looked at.
+        """
+        with self._store.view(principal) as view:
+            fused = self.retriever(view, rerank=False)
+            stages = {"bm25": self.retriever(view, "lexical", rerank=False)}
+            stages |= {"dense": self.retriever(view, "dense", rerank=False), "fused": fused}
+            if self._reranker:
+                stages["reranked"] = pooled(reranked(fused, self._reranker), RERANKED)
+            return traced(view, self._encoder_for(view), question, stages, where=where, depth=depth)
 
     @contextmanager
     def _answering(

@@ -21,6 +21,9 @@ from rag.types import Answer, Document, Filter, Hit, Principal
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from rag.eval.questions import Question
+    from rag.eval.trace import Trace
+
 PrincipalOf: TypeAlias = Callable[["Request"], Principal | None]
 """Says who sends a request. None is nobody: they see an index without rules whole, and nothing of another."""
 
@@ -89,6 +92,10 @@ class SeenBy:
             DocumentNotFound: There is none that the reader may read.
         """
         return self.engine.document(document_id, principal=self.principal)
+
+    def trace(self, question: Question) -> Trace:
+        """Where the gold places of a question stand in what the reader may read, and what finds them."""
+        return self.engine.trace(question, where=self.where, principal=self.principal)
 
     def state(self) -> str:
         """A digest of what hits and answers depend on; `""` where a part of the engine has no name."""

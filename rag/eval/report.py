@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from rag.eval.bootstrap import Estimate
 from rag.eval.comparison import Difference
+from rag.eval.failures import Diagnosis
 from rag.eval.questions import Question
 from rag.eval.sample import Score
 from rag.types import Answer, Hit
@@ -20,7 +21,8 @@ class Row:
     `hits` is empty where no metric asked for a search, `answer` None where none asked for
     an answer or it failed. `scores` lacks the metrics that the question does not bear on.
     `failure` is the reason where the system raised an error, else `""`. `judged` has the grounds of the
-    scores that a judge had a part in.
+    scores that a judge had a part in. `diagnosis` says why the answer is wrong, None where it is right or
+    that cannot be told.
     """
 
     question: Question
@@ -30,6 +32,7 @@ class Row:
     failure: str = ""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     judged: Mapping[str, Score] = field(default_factory=dict)
+    diagnosis: Diagnosis | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from rag.errors import InputError
 from rag.eval.bootstrap import RESAMPLES, SEED, Estimate
 from rag.eval.comparison import Difference
+from rag.eval.failures import count_failures
 from rag.eval.keys import file_digest
 from rag.eval.questions import Place, Question
 from rag.eval.report import Comparison, Evaluation, Row
@@ -75,6 +76,7 @@ def summary_json(evaluation: Evaluation) -> dict[str, object]:
         "by_kind": {kind: estimates_json(each) for kind, each in evaluation.by_kind.items()},
         "by_document": {source: estimates_json(each) for source, each in evaluation.by_document.items()},
         "counts": dict(evaluation.counts),
+        "failures": count_failures(row.diagnosis for row in evaluation.rows),
         "interval": {"level": 0.95, "method": "bootstrap percentile", "resamples": RESAMPLES, "seed": SEED},
         "setup": dict(evaluation.setup),
         "notes": list(evaluation.notes),
@@ -127,6 +129,7 @@ def result_json(row: Row, setup: Mapping[str, object]) -> dict[str, object]:
         "scores": dict(row.scores),
         "grounds": {name: {**_score(score), "judge": judge} for name, score in row.judged.items()},
         "failure": row.failure or None,
+        "diagnosis": None if row.diagnosis is None else asdict(row.diagnosis),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from rag.errors import JudgeFailed, RagError
 from rag.eval.answers import answer_words
+from rag.eval.failures import Diagnosis, diagnosed
 from rag.eval.journal import NOTHING, Entry, Keys, Known
 from rag.eval.keys import digest
 from rag.eval.metric import Metric
@@ -20,6 +21,8 @@ from rag.protocols import Judge
 from rag.types import Answer, Hit
 
 _T = TypeVar("_T")
+DIAGNOSIS = "diagnosis"
+"""The name under which the journal has a diagnosis, among the scores."""
 
 
 class KnowledgeBase(Protocol):
@@ -27,7 +30,8 @@ class KnowledgeBase(Protocol):
 
     One that also has `document(id) -> Document` gets its citations checked. One that has `state() -> str`,
     a digest of all that its answers depend on, or `""` where it cannot tell, can be resumed: what was found
-    out at another state is not used. One that has `describe()` has that written beside the results. Where
+    out at another state is not used. One that has `trace(question) -> Trace` has its wrong answers diagnosed
+    by what its index holds. One that has `describe()` has that written beside the results. Where
     `search` takes `syntax`, that is False: a question is text, and its quotes and signs are no conditions.
     """
 
@@ -84,7 +88,8 @@ def keys_of(plan: Plan, question: Question) -> Keys:
         {
             metric.name: digest("score", about, metric.name, judge if "judge" in metric.needs else "")
             for metric in plan.metrics
-        },
+        }
+        | ({DIAGNOSIS: digest("diagnosis", about, judge)} if ask else {}),
     )
 
 
@@ -109,7 +114,7 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
             answer = stages.attempt("ask", lambda: plan.kb.ask(question.user_input))
     sample = sample_of(question, hits, answer, getattr(plan.kb, "document", None))
     scores: dict[str, Score | None] = {}
-    measured = []
+    measured: list[str] = []
     for metric in plan.metrics:
         key = keys.scores.get(metric.name, "")
         if key in known.scores and not stages.failures:
@@ -117,7 +122,10 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
         else:
             scores[metric.name] = _measured(metric, sample, plan.judge)
             measured.append(metric.name)
-    row = _row(question, hits, answer, scores, stages)
+    row = replace(
+        _row(question, hits, answer, scores, stages),
+        diagnosis=_diagnosis(plan, sample, keys, known, measured),
+    )
     fresh = bool(stages.run or stages.failures or measured)
     return Ran(row, fresh, _entry(row, keys, stages, measured))
 
@@ -186,6 +194,17 @@ def _measured(metric: Metric, sample: Sample, judge: Judge | None) -> Score | No
         return Score(0.0 if metric.higher_is_better else 1.0, missed=(str(error),))
 
 
+def _diagnosis(plan: Plan, sample: Sample, keys: Keys, known: Known, measured: list[str]) -> Diagnosis | None:
+    """Why the answer is wrong, where it is; what was looked up just now is put among the `measured`."""
+    if sample.answer is None:
+        return None
+    key = keys.scores.get(DIAGNOSIS, "")
+    if key in known.scores:
+        return known.scores[key].diagnosis
+    measured.append(DIAGNOSIS)
+    return diagnosed(sample, getattr(plan.kb, "trace", None), plan.judge)
+
+
 def _row(
     question: Question,
     hits: Sequence[Hit],
@@ -222,6 +241,7 @@ def _entry(row: Row, keys: Keys, stages: _Stages, measured: Sequence[str]) -> En
         answer=row.answer if kept.ask else None,
         scores={name: value for name, value in row.scores.items() if name in kept.scores},
         judged={name: score for name, score in row.judged.items() if name in kept.scores},
+        diagnosis=row.diagnosis if DIAGNOSIS in kept.scores else None,
         failure="",
     )
     return Entry(kept, part)
