@@ -15,6 +15,7 @@ from rag.api.questions import questions
 from rag.api.services import services
 from rag.api.trials import trials
 from rag.api.upkeep import upkeep
+from rag.api.watching import watching
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (contents, questions, trials, evaluations, services, upkeep, models):
+for group in (contents, questions, trials, evaluations, services, upkeep, models, watching):
     app.add_typer(group)
 
 

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from shell import as_json, rag
+
+from rag.api.sets import write_questions
+from rag.errors import InputError
+from rag.eval.questions import read_questions
+from rag.pipeline import Engine
+from rag.types import Principal
+
+
+def test_questions_are_written_with_exact_places(engine: Engine, index: Path, tmp_path: Path) -> None:
+    out = tmp_path / "questions.jsonl"
+    told = as_json("questions", "--index", index, "--out", out, "--count", 8, "--unanswerable", 0)
+    found = read_questions(out)
+    assert told["questions"] == len(found) > 0
+    assert sum(told["kinds"].values()) == len(found)
+    texts = {each.source: engine.document(each.id).text for each in engine.documents()}
+    for question in found:
+        for place, context in zip(question.documents, question.reference_contexts, strict=True):
+            assert place.span is not None
+            assert texts[place.source][place.span.start : place.span.end] == context
+    assert as_json("questions", "--index", index, "--out", out, "--count", 8, "--unanswerable", 0) == told
+    assert read_questions(out) == found
+
+
+def test_passages_are_named_where_asked_for(engine: Engine) -> None:
+    found = write_questions(engine, 4, unanswerable=0, chunk_ids=True)
+    ids = [set(question.reference_context_ids) for question in found.questions]
+    assert ids and all(ids)
+    hits = engine.search(found.questions[0].user_input)
+    assert ids[0] & {hit.chunk.id for hit in hits}
+
+
+def test_only_what_the_reader_may_read_is_asked(docs: Path, encoder, tmp_path: Path) -> None:
+    with Engine(tmp_path / "two", encoder=encoder) as engine:
+        engine.add(docs / "leave.md", tenant="acme")
+        yard = tmp_path / "yard.txt"
+        yard.write_text(
+            "The yard at Bellweir was opened on 3 May 1962. The yard at Bellweir employs 45 welders."
+        )
+        engine.add(yard, tenant="globex", readers=["ann"])
+        asked = {
+            name: {
+                place.source
+                for question in write_questions(engine, 20, principal=who).questions
+                for place in question.documents
+            }
+            for name, who in (
+                ("acme", Principal(tenant="acme")),
+                ("ann", Principal("ann", "globex")),
+            )
+        }
+        assert asked == {"acme": {str(docs / "leave.md")}, "ann": {str(yard)}}
+        for nobody in (None, Principal("bob", "globex")):
+            with pytest.raises(InputError, match="no documents"):
+                write_questions(engine, 20, principal=nobody)
+
+
+def test_wrong_use_is_told(index: Path, tmp_path: Path) -> None:
+    for words, message in (
+        (("--kinds", "poem"), "no kind 'poem'"),
+        (("--kinds", "paraphrase"), "needs a language model"),
+        (("--count", 0), "1 or more"),
+        (("--unanswerable", 2), "share"),
+    ):
+        result = rag("questions", "--index", index, "--out", tmp_path / "q.jsonl", *words)
+        assert result.exit_code == 2
+        assert message in result.stderr
+    result = rag("questions", "--index", index, "--out", tmp_path / "no" / "q.jsonl", "--count", 1)
+    assert result.exit_code == 2 and "cannot write" in result.stderr
