@@ -12,7 +12,8 @@ import typer
 
 from rag.api.command import FAILED_INPUTS, JsonOption, command, print_json, screen
 from rag.api.questions import SearchMode
-from rag.api.reading import Reading, StepsOption, WhereOption, answering
+from rag.api.reading import Reading, StepsOption, WhereOption, answering_unless
+from rag.errors import InputError
 
 if TYPE_CHECKING:
     from rag.eval.report import Evaluation
@@ -28,12 +29,19 @@ SECONDS_BETWEEN_LINES = 10.0
     evaluations,
     "eval",
     "rag eval questions.jsonl --metrics Recall@10,citation_validity --out results/",
-    "rag eval questions.jsonl --out new/ --baseline results/ || test $? -ne 3",
+    "rag eval questions.jsonl --out new/ --baseline results/  # exits 3 on a significant loss",
+    "rag eval qrels.txt --run bm25.run --metrics nDCG@10,AP",
 )
-@answering
+@answering_unless("run")
 def evaluate(
-    reading: Reading,
-    questions: Annotated[Path, typer.Argument(metavar="QUESTIONS.jsonl", help="A question a line.")],
+    reading: Reading | None,
+    questions: Annotated[
+        Path,
+        typer.Argument(metavar="QUESTIONS", help="JSON Lines, or a BEIR folder; qrels with --run."),
+    ],
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="Score this TREC run; no index is read.")
+    ] = None,
     metrics: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
     ] = None,
@@ -66,11 +74,12 @@ def evaluate(
     """
     from rag.api.access import SeenBy
     from rag.api.fields import parse_where
-    from rag.api.schema import evaluation_json
-    from rag.api.show import warn
     from rag.eval.experiment import evaluate as run_evaluation
 
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    if reading is None:
+        _show(_scored(questions, run, names, out, baseline), as_json)
+        return
     reading.warn_where_hidden([])
     kb = SeenBy(reading.engine, reading.principal, parse_where(where or ()), mode.value, k, steps)
     with _progress(out) as progress:
@@ -88,19 +97,35 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
+    _show(found, as_json)
+
+
+def _scored(
+    qrels: Path, run: Path | None, metrics: list[str] | None, out: Path | None, baseline: Path | None
+) -> Evaluation:
+    """A TREC run measured against judgments."""
+    from rag.eval.runs import RUN_MEASURES, score_run
+    from rag.eval.trec import read_judgments, read_trec_run
+
+    if run is None or out is not None or baseline is not None:
+        raise InputError("--run goes with --metrics and --json alone")
+    return score_run(read_trec_run(run), read_judgments(qrels), metrics or RUN_MEASURES)
+
+
+def _show(found: Evaluation, as_json: bool) -> None:
+    """Print what was found, and leave with the code that says how it went."""
+    from rag.api.schema import evaluation_json
+    from rag.api.show import warn
+
     for remark in found.remarks:
         warn(f"rag: {remark}")
     if as_json:
         print_json(evaluation_json(found))
     else:
         screen().evaluation(found)
-    _exit(found)
-
-
-def _exit(found: Evaluation) -> None:
     if found.comparison and found.comparison.worse:
         raise typer.Exit(SIGNIFICANT_LOSS)
-    if found.counts["failed"]:
+    if found.counts.get("failed"):
         raise typer.Exit(FAILED_INPUTS)
 
 

@@ -95,7 +95,14 @@ def answering(run: Callable[..., Returned]) -> Callable[..., Returned]:
     return _with_options(run, _searches, _answers)
 
 
-def _with_options(run: Callable[..., Returned], *more: Callable[..., None]) -> Callable[..., Returned]:
+def answering_unless(option: str) -> Callable[[Callable[..., Returned]], Callable[..., Returned]]:
+    """The same for a command that reads no index where `option` is given: it gets None for the Reading."""
+    return lambda run: _with_options(run, _searches, _answers, unless=option)
+
+
+def _with_options(
+    run: Callable[..., Returned], *more: Callable[..., None], unless: str = ""
+) -> Callable[..., Returned]:
     """`run` without its first parameter, and with those of `more`, by which it is opened what it reads.
 
     The command line is read from the signature, so that is what is put together here.
@@ -109,6 +116,8 @@ def _with_options(run: Callable[..., Returned], *more: Callable[..., None]) -> C
         from rag.api.access import reader
 
         given = {each.name: options.pop(each.name) for each in shared}
+        if options.get(unless) is not None:
+            return run(None, **options)
         who = reader(given.pop("tenant"), given.pop("principal"), given.pop("groups"))
         no_rerank = given.pop("no_rerank")
         settings = read_settings(given)

@@ -267,7 +267,7 @@ class Screen:
         rows = [
             [name, _decimal(each.mean), _interval(each.low, each.high), str(each.n)]
             + [str(each.missed) for _ in range(judged)]
-            for name, each in found.summary.items()
+            for name, each in {**found.summary, **found.statistics}.items()
         ]
         self.table(["metric", "mean", "95 % interval", "n", *["missed" for _ in range(judged)]], rows)
         if found.by_kind:

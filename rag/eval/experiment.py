@@ -10,16 +10,18 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.eval.baseline import Baseline, compare_rows, read_baseline
-from rag.eval.catalogue import default_metrics, metric_named
+from rag.eval.catalogue import SET_METRICS, default_metrics, metric_named
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.keys import code_digest, digest, file_digest, package_version
 from rag.eval.metric import Metric
 from rag.eval.pool import run_all
-from rag.eval.questions import Question, read_questions
+from rag.eval.question_files import read_question_set
+from rag.eval.questions import Question
 from rag.eval.report import Evaluation, Row
 from rag.eval.results import read_setup, write_evaluation
-from rag.eval.summary import count_rows, summarise, summarise_documents, summarise_kinds
+from rag.eval.set_metric import SetMetric
+from rag.eval.summary import count_rows, summarise, summarise_documents, summarise_kinds, summarise_set
 from rag.eval.trial import KnowledgeBase, Plan, Ran, keys_of, run_question
 from rag.protocols import Judge
 
@@ -45,7 +47,7 @@ def evaluate(
 
     Args:
         kb: the system; it is searched, or asked, only where a metric needs that.
-        questions: a question file, or questions.
+        questions: a question file, a test collection in the BEIR layout, or questions.
         metrics: names of measures of places (`Recall@10`) and of `METRICS`; all that the judge, where
             there is one, allows, at k and Success also at 1, unless given.
         out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
@@ -77,8 +79,7 @@ def evaluate(
         raise InputError(f"concurrency is {concurrency}: run at least 1 question at a time")
     earlier = read_baseline(Path(baseline)) if baseline is not None else None
     asked = _questions(questions, split, sample, seed)
-    chosen = _chosen(metrics, k, judge)
-    plan = Plan(kb, chosen, k, judge, _state(kb, state))
+    plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, _state(kb, state))
     folder = Path(out) if out is not None else None
     before = read_setup(folder) if folder is not None else None
     setup = _setup(plan, questions, asked, {"split": split, "sample": sample, "seed": seed})
@@ -102,29 +103,32 @@ def evaluate(
 def _questions(
     questions: str | Path | Sequence[Question], split: str, sample: int | None, seed: int
 ) -> tuple[Question, ...]:
-    found = read_questions(questions) if isinstance(questions, str | Path) else tuple(questions)
+    if isinstance(questions, str | Path):
+        found = read_question_set(questions, split)
+    else:
+        found = tuple(question for question in questions if not split or question.split == split)
     if not found:
         raise InputError("no questions to evaluate: give at least one")
     twice = len(found) - len({question.id for question in found})
     if twice:
         raise InputError(f"{twice} questions have the id of another: give each its own")
-    if split:
-        splits = sorted({question.split or "none" for question in found})
-        found = tuple(question for question in found if question.split == split)
-        if not found:
-            raise InputError(f"no question has the split {split!r}: there are {', '.join(splits)}")
     return found if sample is None else draw_questions(found, sample, seed)
 
 
-def _chosen(metrics: Sequence[str] | None, k: int, judge: Judge | None) -> tuple[Metric, ...]:
-    if metrics is None:
+def _chosen(
+    names: Sequence[str] | None, k: int, judge: Judge | None
+) -> tuple[tuple[Metric, ...], tuple[SetMetric, ...]]:
+    """The metrics of those names, and of them those of the whole set."""
+    if names is None:
         every = map(metric_named, default_metrics(k))
-        return tuple(metric for metric in every if judge is not None or "judge" not in metric.needs)
-    chosen = tuple(metric_named(name) for name in dict.fromkeys(metrics))
+        able = tuple(metric for metric in every if judge is not None or "judge" not in metric.needs)
+        return able, tuple(SET_METRICS.values())
+    once = dict.fromkeys(names)
+    chosen = tuple(metric_named(name) for name in once if name not in SET_METRICS)
     unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)
     if unjudged is not None:
         raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
-    return chosen
+    return chosen, tuple(SET_METRICS[name] for name in once if name in SET_METRICS)
 
 
 def _state(kb: KnowledgeBase, given: str | None) -> str:
@@ -219,6 +223,10 @@ def _setup(
             }
             for metric in plan.metrics
         },
+        "set_metrics": {
+            metric.name: {"formula": metric.formula, "higher_is_better": metric.higher_is_better}
+            for metric in plan.set_metrics
+        },
     }
 
 
@@ -234,6 +242,7 @@ def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Bas
         by_document=summarise_documents(run.rows, plan.metrics),
         counts=count_rows(run.rows),
         rows=run.rows,
+        statistics=summarise_set(run.rows, plan.set_metrics),
         setup=setup,
         notes=tuple(notes),
         comparison=compare_rows(run.rows, plan.metrics, setup, earlier) if earlier else None,

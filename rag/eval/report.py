@@ -61,7 +61,8 @@ class Evaluation:
     `summary` has an estimate for every metric, over the questions that it bears on (n may be
     0); `by_kind` the same for each kind of question, and `by_document` for each gold document. `counts` has
     `questions`, `failed`, `answered`, `abstained`, `right_refusals` (abstained, unanswerable),
-    `wrong_refusals` (abstained, answerable) and `wrong_answers` (answered, unanswerable). `setup` says what
+    `wrong_refusals` (abstained, answerable) and `wrong_answers` (answered, unanswerable). `statistics` are
+    of the set as a whole, such as the error of calibration. `setup` says what
     was run, in values that JSON holds. `notes` are what a reader of the numbers has to know of them,
     `remarks` what is to be said of this run alone, as that questions were known from an earlier one, which
     `reused` counts.
@@ -72,6 +73,7 @@ class Evaluation:
     counts: Mapping[str, int]
     rows: tuple[Row, ...]
     by_document: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    statistics: Mapping[str, Estimate] = field(default_factory=dict)
     setup: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     comparison: Comparison | None = None
@@ -99,7 +101,7 @@ class Evaluation:
         head = ("metric", "mean", "95 % interval", "n", "missed")
         cells = [
             (name, _decimal(each.mean), _interval(each), str(each.n), str(each.missed or ""))
-            for name, each in self.summary.items()
+            for name, each in {**self.summary, **self.statistics}.items()
         ]
         lines = [head, *cells]
         widths = [max(len(line[at]) for line in lines) for at in range(len(head))]

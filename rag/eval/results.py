@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rag.errors import InputError
-from rag.eval.bootstrap import RESAMPLES, SEED, Estimate
+from rag.eval.bootstrap import METHOD, RESAMPLES, SEED, Estimate
 from rag.eval.comparison import Difference
 from rag.eval.failures import count_failures
 from rag.eval.keys import file_digest
@@ -73,11 +73,12 @@ def summary_json(evaluation: Evaluation) -> dict[str, object]:
     comparison = evaluation.comparison
     return {
         "metrics": estimates_json(evaluation.summary),
+        "statistics": estimates_json(evaluation.statistics),
         "by_kind": {kind: estimates_json(each) for kind, each in evaluation.by_kind.items()},
-        "by_document": {source: estimates_json(each) for source, each in evaluation.by_document.items()},
+        "by_document": {source: _means(each) for source, each in evaluation.by_document.items()},
         "counts": dict(evaluation.counts),
         "failures": count_failures(row.diagnosis for row in evaluation.rows),
-        "interval": {"level": 0.95, "method": "bootstrap percentile", "resamples": RESAMPLES, "seed": SEED},
+        "interval": {"level": 0.95, "method": METHOD, "resamples": RESAMPLES, "seed": SEED},
         "setup": dict(evaluation.setup),
         "notes": list(evaluation.notes),
         **({"comparison": comparison_json(comparison)} if comparison else {}),
@@ -87,6 +88,19 @@ def summary_json(evaluation: Evaluation) -> dict[str, object]:
 def estimates_json(estimates: Mapping[str, Estimate]) -> dict[str, object]:
     """Estimates by name; what is no number is null."""
     return {name: _finite(asdict(estimate)) for name, estimate in estimates.items()}
+
+
+_FEW = ("mean", "n", "missed")
+
+
+def _means(estimates: Mapping[str, Estimate]) -> dict[str, object]:
+    """Estimates by name, with an interval where there are enough questions for one."""
+    return {
+        name: _finite(asdict(each))
+        if each.reliable
+        else {"mean": each.mean, "n": each.n, "missed": each.missed}
+        for name, each in estimates.items()
+    }
 
 
 def comparison_json(comparison: Comparison) -> dict[str, object]:

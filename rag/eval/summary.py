@@ -6,11 +6,16 @@ import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
-from rag.eval.bootstrap import Estimate, estimate_mean
+import numpy as np
+import numpy.typing as npt
+
+from rag.eval.bootstrap import Estimate, estimate_mean, estimate_statistic
 from rag.eval.clusters import document_clusters
 from rag.eval.metric import Metric
 from rag.eval.report import Row
+from rag.eval.set_metric import SetMetric
 
 FEWEST_OF_A_DOCUMENT = 10
 """With fewer questions a document gets means alone: an interval over them would say nothing."""
@@ -30,6 +35,26 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Estim
             missed=_missed([rows[at] for at in bears], metric),
         )
     return summary
+
+
+def summarise_set(rows: Sequence[Row], metrics: Sequence[SetMetric]) -> dict[str, Estimate]:
+    """Estimate every metric of a whole set over the rows that it bears on."""
+    clusters = document_clusters([row.question for row in rows])
+    found = {}
+    for metric in metrics:
+        outcomes = [metric.outcome(row.question, row.answer) for row in rows]
+        bears = [
+            (each, cluster) for each, cluster in zip(outcomes, clusters, strict=True) if each is not None
+        ]
+        table = np.array([(each.confidence, each.right) for each, _ in bears], np.float64).reshape(-1, 2)
+        found[metric.name] = estimate_statistic(
+            table, partial(_of_table, metric), [cluster for _, cluster in bears]
+        )
+    return found
+
+
+def _of_table(metric: SetMetric, table: npt.NDArray[np.float64]) -> float | None:
+    return metric.measure(table[:, 0], table[:, 1] > 0.5)
 
 
 def summarise_kinds(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, dict[str, Estimate]]:

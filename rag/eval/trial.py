@@ -15,8 +15,10 @@ from rag.eval.journal import NOTHING, Entry, Keys, Known
 from rag.eval.keys import digest
 from rag.eval.metric import Metric
 from rag.eval.questions import Question
+from rag.eval.remembered import remembered
 from rag.eval.report import Row
 from rag.eval.sample import Sample, Score
+from rag.eval.set_metric import SetMetric
 from rag.protocols import Judge
 from rag.types import Answer, Hit
 
@@ -50,18 +52,20 @@ class Plan:
 
     kb: KnowledgeBase
     metrics: tuple[Metric, ...]
+    set_metrics: tuple[SetMetric, ...]
     k: int
     judge: Judge | None = None
     state: str = ""
 
     def needs(self, stage: str) -> bool:
-        """Whether a metric needs that stage."""
-        return any(stage in metric.needs for metric in self.metrics)
+        """Whether a metric needs that stage; those of the whole set need answers."""
+        asked = stage == "answer" and bool(self.set_metrics)
+        return asked or any(stage in metric.needs for metric in self.metrics)
 
     @property
     def depth(self) -> int:
         """How many hits are searched for: k, or the deepest metric's cutoff where that is more."""
-        return max(self.k, *(metric.depth for metric in self.metrics))
+        return max([self.k, *(metric.depth for metric in self.metrics)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,8 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
         else:
             answer = stages.attempt("ask", lambda: plan.kb.ask(question.user_input))
     sample = sample_of(question, hits, answer, getattr(plan.kb, "document", None))
+    # what one metric asks of the judge another may too; for longer it would only take up room
+    judge = remembered(plan.judge) if plan.judge else None
     scores: dict[str, Score | None] = {}
     measured: list[str] = []
     for metric in plan.metrics:
@@ -120,11 +126,11 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
         if key in known.scores and not stages.failures:
             scores[metric.name] = known.score(metric.name, key)
         else:
-            scores[metric.name] = _measured(metric, sample, plan.judge)
+            scores[metric.name] = _measured(metric, sample, judge)
             measured.append(metric.name)
     row = replace(
         _row(question, hits, answer, scores, stages),
-        diagnosis=_diagnosis(plan, sample, keys, known, measured),
+        diagnosis=_diagnosis(plan, sample, keys, known, measured, judge),
     )
     fresh = bool(stages.run or stages.failures or measured)
     return Ran(row, fresh, _entry(row, keys, stages, measured))
@@ -194,7 +200,9 @@ def _measured(metric: Metric, sample: Sample, judge: Judge | None) -> Score | No
         return Score(0.0 if metric.higher_is_better else 1.0, missed=(str(error),))
 
 
-def _diagnosis(plan: Plan, sample: Sample, keys: Keys, known: Known, measured: list[str]) -> Diagnosis | None:
+def _diagnosis(
+    plan: Plan, sample: Sample, keys: Keys, known: Known, measured: list[str], judge: Judge | None
+) -> Diagnosis | None:
     """Why the answer is wrong, where it is; what was looked up just now is put among the `measured`."""
     if sample.answer is None:
         return None
@@ -202,7 +210,7 @@ def _diagnosis(plan: Plan, sample: Sample, keys: Keys, known: Known, measured: l
     if key in known.scores:
         return known.scores[key].diagnosis
     measured.append(DIAGNOSIS)
-    return diagnosed(sample, getattr(plan.kb, "trace", None), plan.judge)
+    return diagnosed(sample, getattr(plan.kb, "trace", None), judge)
 
 
 def _row(
