@@ -55,9 +55,8 @@ def answer_correctness(sample: Sample, judge: Judge, beta: float = 1.0) -> Score
     if sample.abstained or not sample.response.strip():
         return Score(0.0)
     matched = _match(sample, judge, reference)
-    f = f_beta(matched.right, matched.wrong, matched.lacking, beta)
-    if not matched.right + matched.wrong + matched.lacking:
-        f = 1.0
+    nothing_said = not matched.grounds
+    f = 1.0 if nothing_said else f_beta(matched.right, matched.wrong, matched.lacking, beta)
     [cosine] = ask_similarities(judge, reference, [sample.response])
     ground = (*matched.grounds, Ground(sample.response, Judgement(cosine, "cosine with the reference")))
     return Score(FACTUALITY * f + SIMILARITY * cosine, ground, matched.missed)
