@@ -6,7 +6,7 @@ Evaluation of Information Retrieval Models.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,7 @@ def read_collection(folder: str | Path, split: str = "test") -> Collection:
     folder = Path(folder)
     qrels = read_qrels(_file(folder, f"qrels/{split}.tsv"))
     texts = _read_queries(_file(folder, "queries.jsonl"))
-    missing = next((query for query in qrels if query not in texts), None)
-    if missing is not None:
-        raise QuestionFileError(
-            f"{folder / 'qrels' / f'{split}.tsv'} judges query {missing!r}, which {folder / 'queries.jsonl'} "
-            "does not hold: add the query or drop its judgments"
-        )
+    _check_queries(folder, split, qrels, texts)
     return Collection(
         name=folder.resolve().name,
         split=split,
@@ -95,6 +90,50 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
     return qrels
 
 
+def is_judgments(path: Path) -> bool:
+    """Whether this is a file of judgments in a collection: `qrels/<split>.tsv`."""
+    return path.parent.name == "qrels" and path.suffix == ".tsv" and path.is_file()
+
+
+def read_split(path: Path) -> list[dict[str, object]]:
+    """Give the judged queries of a collection's folder, or of its `qrels/<split>.tsv`, as rows of questions.
+
+    Of a folder the split is `test`, or the only one there is. `documents` and `reference_context_ids` are
+    the corpus ids with a grade of 1 or more, and `reference_contexts` the texts of those that the
+    corpus has; `qrels` has all grades.
+
+    Raises:
+        QuestionFileError: as `read_collection`, or there are several splits and none is `test`.
+    """
+    folder, split = (path.parent.parent, path.stem) if path.is_file() else (path, "test")
+    splits = [file.stem for file in folder.glob("qrels/*.tsv")]
+    if split not in splits and len(splits) == 1:
+        split = splits[0]
+    qrels = read_qrels(_file(folder, f"qrels/{split}.tsv"))
+    texts = _read_queries(_file(folder, "queries.jsonl"))
+    _check_queries(folder, split, qrels, texts)
+    relevant = {
+        query: [document for document, grade in grades.items() if grade > 0]
+        for query, grades in qrels.items()
+    }
+    wanted = {document for documents in relevant.values() for document in documents}
+    corpus = _read_corpus(_file(folder, "corpus.jsonl"))
+    found = {each.id: each.text if each.text.strip() else each.title for each in corpus if each.id in wanted}
+    return [
+        {
+            "id": query,
+            "user_input": text,
+            "reference_context_ids": relevant[query],
+            "documents": [{"source": document} for document in relevant[query]],
+            "reference_contexts": [found[document] for document in relevant[query] if found.get(document)],
+            "split": split,
+            "qrels": qrels[query],
+        }
+        for query, text in texts.items()
+        if query in qrels
+    ]
+
+
 def _file(folder: Path, name: str) -> Path:
     path = folder / name
     if path.is_file():
@@ -104,6 +143,15 @@ def _file(folder: Path, name: str) -> Path:
         f"no file {path}: a test collection is a folder of corpus.jsonl, queries.jsonl and "
         f"qrels/<split>.tsv (splits here: {splits})"
     )
+
+
+def _check_queries(folder: Path, split: str, qrels: Iterable[str], texts: Mapping[str, str]) -> None:
+    missing = next((query for query in qrels if query not in texts), None)
+    if missing is not None:
+        raise QuestionFileError(
+            f"{folder / 'qrels' / f'{split}.tsv'} judges query {missing!r}, which {folder / 'queries.jsonl'} "
+            "does not hold: add the query or drop its judgments"
+        )
 
 
 def _read_corpus(path: Path) -> tuple[CollectionDocument, ...]:

@@ -1,6 +1,7 @@
-"""Question files: JSON Lines with the field names of ragas, and where the answers stand.
+"""Question sets with the field names of ragas, and where the answers stand.
 
-Only `user_input` is required. `documents` lists gold places as
+They are read from JSON Lines (also what ragas writes of a dataset), from tables, and from test
+collections in the BEIR layout. Only `user_input` is required. `documents` lists gold places as
 `{"source": "pdfs/a.pdf", "page": 3, "start": 120, "end": 180}`, pages from 1 and
 offsets in characters of the document's text, where `page`, and `start` with
 `end`, may be left out or null.
@@ -8,13 +9,15 @@ offsets in characters of the document's text, where `page`, and `start` with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from rag.errors import QuestionFileError
+from rag.eval.collections import is_judgments, read_split
 from rag.eval.jsonl import read_objects
+from rag.eval.tables import read_table
 from rag.types import Span
 
 _T = TypeVar("_T")
@@ -68,7 +71,13 @@ class Question:
 
 
 def read_questions(path: str | Path) -> tuple[Question, ...]:
-    """Read a question file. A question without `id` is named for its line: `line-7`.
+    """Read a question set, told by what it is.
+
+    - A folder is a test collection in the BEIR layout, of which the split `test` is read, or the only one
+      there is; its file `qrels/<split>.tsv` names another split. The questions are the queries; ids and
+      documents are the corpus ids of the relevant documents, reference contexts their texts.
+    - A file whose name ends in `.csv` or `.tsv` is a table (`rag.eval.tables`).
+    - Any other is JSON Lines. A question without `id` is named for its line: `line-7`.
 
     Raises:
         QuestionFileError: the file cannot be read or holds no question, or a line is not one;
@@ -76,7 +85,7 @@ def read_questions(path: str | Path) -> tuple[Question, ...]:
     """
     path = Path(path)
     questions: dict[str, Question] = {}
-    for number, row in read_objects(path):
+    for number, row in _rows(path):
         try:
             question = _question(row, number)
             if question.id in questions:
@@ -89,26 +98,41 @@ def read_questions(path: str | Path) -> tuple[Question, ...]:
     return tuple(questions.values())
 
 
+def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
+    if path.is_dir() or is_judgments(path):
+        return enumerate(read_split(path), 1)
+    return read_table(path) if path.suffix.lower() in (".csv", ".tsv") else read_objects(path)
+
+
 def _question(row: Mapping[str, object], line: int) -> Question:
+    if isinstance(row.get("user_input"), list):
+        raise ValueError("'user_input' is a conversation: write its last question as a string")
     user_input = _optional(row, "user_input", str)
     if user_input is None or not user_input.strip():
         raise ValueError('no question: write it as "user_input": "..."')
-    identity = row.get("id")
-    if isinstance(identity, int) and not isinstance(identity, bool):
-        identity = str(identity)
     return Question(
-        id=_optional({"id": identity}, "id", str) or f"line-{line}",
+        id=_optional({"id": _named(row.get("id"))}, "id", str) or f"line-{line}",
         user_input=user_input,
         reference=_optional(row, "reference", str),
         references=_strings(row, "references"),
         reference_contexts=_strings(row, "reference_contexts"),
-        reference_context_ids=_strings(row, "reference_context_ids"),
+        reference_context_ids=_strings(_with_names(row, "reference_context_ids"), "reference_context_ids"),
         documents=tuple(_place(item) for item in _optional(row, "documents", list) or ()),
         answerable=_optional(row, "answerable", bool),
-        kind=_optional(row, "kind", str) or "",
+        kind=_optional(row, "kind", str) or _optional(row, "synthesizer_name", str) or "",
         split=_optional(row, "split", str) or "",
         extra={name: value for name, value in row.items() if name not in _FIELDS},
     )
+
+
+def _with_names(row: Mapping[str, object], name: str) -> Mapping[str, object]:
+    """The row with the numbers in that list, which ragas allows as ids, as strings."""
+    values = row.get(name)
+    return {name: [_named(value) for value in values] if isinstance(values, list) else values}
+
+
+def _named(value: object) -> object:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 _FIELDS = frozenset(Question.__dataclass_fields__) - {"extra"}

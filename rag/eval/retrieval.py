@@ -4,7 +4,8 @@ Systems cut documents differently, so chunks cannot be judged by their ids alone
 a question's gold places are matched to whatever was returned. The most exact
 knowledge that a question carries is used, and only that:
 
-1. `reference_context_ids`: each id is a place; a hit finds it by being that chunk.
+1. `reference_context_ids`: each id is a place; a hit finds it by being that chunk, or by being from
+   the document of that name: its id, its source, or its file's name without the suffix.
 2. `documents` with characters or a page: each entry is a place; a hit finds it by
    sharing a character with it, or where only a page is given, by standing, if only in part, on that page.
 3. `reference_contexts`: each text is a place; a hit finds it by holding it or by lying
@@ -20,6 +21,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import PurePath
 from typing import TypeAlias
 
 from rag.errors import InputError
@@ -38,9 +40,7 @@ def gold_places(question: Question) -> tuple[Gold, ...]:
     if question.answerable is False:
         return ()
     if question.reference_context_ids:
-        return tuple(
-            partial(_is_chunk, chunk_id) for chunk_id in dict.fromkeys(question.reference_context_ids)
-        )
+        return tuple(partial(_is_named, name) for name in dict.fromkeys(question.reference_context_ids))
     places = tuple(dict.fromkeys(question.documents))
     located = [place for place in places if place.span is not None or place.page is not None]
     if located:
@@ -175,8 +175,10 @@ def _page_success(hits: Sequence[Hit], question: Question) -> float | None:
     return float(any(_is_on_page(place, hit) for hit in hits for place in paged))
 
 
-def _is_chunk(chunk_id: str, hit: Hit) -> bool:
-    return hit.chunk.id == chunk_id
+def _is_named(name: str, hit: Hit) -> bool:
+    if hit.chunk.id == name or Place(name).is_in(hit.source, hit.chunk.document_id):
+        return True
+    return PurePath(hit.source).stem == name
 
 
 def _reaches(place: Place, hit: Hit) -> bool:

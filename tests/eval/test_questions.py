@@ -108,7 +108,7 @@ def test_json_too_deep_to_read_is_an_error_of_its_line(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.jsonl", tmp_path):
-        with pytest.raises(QuestionFileError, match="cannot read"):
+        with pytest.raises(QuestionFileError, match="cannot read|no file"):
             read_questions(path)
 
 
@@ -149,3 +149,47 @@ def test_reads_real_question_sets_whole(name: str, questions: int, places: int) 
     read = read_questions(path)
     assert len(read) == questions
     assert sum(len(question.documents) for question in read) == places
+
+
+def collection(folder: Path, **splits: str) -> Path:
+    (folder / "qrels").mkdir()
+    (folder / "corpus.jsonl").write_text(
+        '{"_id": "d1", "title": "T", "text": "x"}\n{"_id": "d2", "title": "Only", "text": ""}\n',
+        encoding="utf-8",
+    )
+    (folder / "queries.jsonl").write_text(
+        '{"_id": "q1", "text": "one"}\n{"_id": "q2", "text": "two"}\n', encoding="utf-8"
+    )
+    for split, lines in splits.items():
+        text = f"query-id\tcorpus-id\tscore\n{lines}"
+        (folder / "qrels" / f"{split}.tsv").write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_a_test_collection_is_a_question_set(tmp_path: Path) -> None:
+    folder = collection(tmp_path, test="q1\td1\t2\nq1\td2\t1\nq1\td9\t1\nq1\td3\t0\n", dev="q2\td2\t1\n")
+    (question,) = read_questions(folder)
+    assert question == Question(
+        id="q1",
+        user_input="one",
+        reference_contexts=("x", "Only"),
+        reference_context_ids=("d1", "d2", "d9"),
+        documents=(Place("d1"), Place("d2"), Place("d9")),
+        split="test",
+        extra={"qrels": {"d1": 2, "d2": 1, "d9": 1, "d3": 0}},
+    )
+    (other,) = read_questions(folder / "qrels" / "dev.tsv")
+    assert (other.id, other.split) == ("q2", "dev")
+
+
+def test_the_split_of_a_collection_is_the_only_one_or_test(tmp_path: Path) -> None:
+    folder = collection(tmp_path, dev="q1\td1\t1\n")
+    assert read_questions(folder)[0].split == "dev"
+    (folder / "qrels" / "train.tsv").write_text("query-id\tcorpus-id\tscore\nq1\td1\t1\n", encoding="utf-8")
+    with pytest.raises(QuestionFileError, match=r"test\.tsv.*splits here: dev, train"):
+        read_questions(folder)
+
+
+def test_a_conversation_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(QuestionFileError, match="line 1: 'user_input' is a conversation"):
+        read_questions(write(tmp_path, {"user_input": [{"content": "hi", "type": "human"}]}))

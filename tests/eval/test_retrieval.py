@@ -32,6 +32,8 @@ def spans(*ranges: tuple[int, int]) -> Question:
     ("question", "found", "missed"),
     [
         (asks(reference_context_ids=("a:0-9",)), hit(0, 9), hit(0, 8)),
+        (asks(reference_context_ids=("a",)), hit(5, 9), hit(0, 9, document="b")),
+        (asks(reference_context_ids=("pdfs/a.pdf",)), hit(5, 9), hit(0, 9, document="b")),
         (spans((10, 20)), hit(19, 30), hit(20, 30)),
         (spans((10, 20)), hit(0, 11), hit(10, 20, document="b")),
         (asks(documents=(Place("a.pdf", 3),)), hit(0, 9, page=3), hit(0, 9, page=4)),
@@ -49,6 +51,13 @@ def spans(*ranges: tuple[int, int]) -> Question:
 def test_a_hit_is_relevant_where_it_finds_a_place(question: Question, found: Hit, missed: Hit) -> None:
     assert hit_relevant(found, question)
     assert not hit_relevant(missed, question)
+
+
+def test_a_corpus_id_is_the_name_of_a_file_or_of_a_document() -> None:
+    question = asks(reference_context_ids=("d7",))
+    for source, document in (("corpus/d7.txt", "5ac"), ("d7", "5ac"), ("x.txt", "d7")):
+        assert hit_relevant(Hit(1, 1.0, Chunk(document, Span(0, 9), ""), source, ""), question)
+    assert not hit_relevant(Hit(1, 1.0, Chunk("5ac", Span(0, 9), ""), "d7/x.txt", ""), question)
 
 
 def test_only_the_most_exact_knowledge_counts() -> None:
