@@ -108,7 +108,7 @@ def test_json_too_deep_to_read_is_an_error_of_its_line(tmp_path: Path) -> None:
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     for path in (tmp_path / "none.jsonl", tmp_path):
-        with pytest.raises(QuestionFileError, match="cannot read|no file"):
+        with pytest.raises(QuestionFileError, match=r"cannot read|no file"):
             read_questions(path)
 
 
