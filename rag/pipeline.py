@@ -31,6 +31,7 @@ from rag.answering import (
     tenant_of,
 )
 from rag.errors import InputError
+from rag.eval.judges.local import local_judge
 from rag.eval.questions import Question
 from rag.eval.trace import Trace
 from rag.generation.chat import condensed, condensed_by, conversation
@@ -49,7 +50,7 @@ from rag.generation.summarise import (
     central,
     thinned,
 )
-from rag.generation.verify import default_verifier
+from rag.generation.verify import THRESHOLD, default_verifier
 from rag.index.analyzer import analyzer
 from rag.index.encoder_folder import bundled_folder
 from rag.index.storage import StorageView
@@ -59,6 +60,7 @@ from rag.protocols import (
     Encoder,
     Forgetful,
     Generator,
+    Judge,
     LanguageModel,
     Reranker,
     Retriever,
@@ -485,6 +487,11 @@ class Engine(Library):
                 analyzer(self.settings.language), bundled_folder
             )
             return self._verifier
+
+    @property
+    def judge(self) -> Judge:
+        """What judges answers where no other judge is given: the engine's own verifier and encoder."""
+        return local_judge(self.verifier, self.encoder, threshold=THRESHOLD)
 
     def retriever(self, view: StorageView, mode: Mode = "hybrid", *, rerank: bool = True) -> Retriever:
         """The retriever of that mode over a view, as `search` uses it.

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from rag.eval.questions import Question
     from rag.eval.trace import Trace
+    from rag.protocols import Judge
 
 PrincipalOf: TypeAlias = Callable[["Request"], Principal | None]
 """Says who sends a request. None is nobody: they see an index without rules whole, and nothing of another."""
@@ -92,6 +93,11 @@ class SeenBy:
             DocumentNotFound: There is none that the reader may read.
         """
         return self.engine.document(document_id, principal=self.principal)
+
+    @property
+    def judge(self) -> Judge:
+        """What judges answers where no other judge is given: the engine's own."""
+        return self.engine.judge
 
     def trace(self, question: Question) -> Trace:
         """Where the gold places of a question stand in what the reader may read, and what finds them."""
