@@ -67,13 +67,17 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What answers over one view: who finds, who follows up, who writes, and the key that seals it."""
+    """What answers over one view: who finds, who follows up, who writes, and the key that seals it.
+
+    `told` is handed every finished answer.
+    """
 
     view: StorageView
     retriever: Retriever
     follow: Follow
     generator: Generator
     seal_key: bytes
+    told: Callable[[Answer], None] | None = None
 
     def answer(self, asked: Asked) -> Answer:
         """The whole answer, or an abstention."""
@@ -130,7 +134,10 @@ class Answering:
         told = replace(
             answer, question=asked.question, queries=queries, request=asked.request, timings_ms=timings
         )
-        return sealed(told, self.seal_key)
+        answer = sealed(told, self.seal_key)
+        if self.told is not None:
+            self.told(answer)
+        return answer
 
     def _cut(self, hit: Hit) -> Hit:
         """A passage that is a part of one that was given, with its own pages and headings."""

@@ -13,6 +13,7 @@ RagError
 |  `- ModelRefused                       a model's file is damaged, unsafe, or needs more memory than there is
 |  |- CannotReplay                       the index or the generator is not the one that made an answer
 |- DocumentNotFound (LookupError)        no document of that id in the index
+|- AnswerNotFound (LookupError)          no answer of that id in the query log
 |- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
 |- EncoderMismatch (ValueError)          the index was made with another encoder
 |- IndexNotFound (FileNotFoundError)     no index at that place
@@ -80,6 +81,10 @@ class CannotReplay(InputError):
 
 class DocumentNotFound(RagError, LookupError):
     """The index holds no document of that id."""
+
+
+class AnswerNotFound(RagError, LookupError):
+    """The query log holds no answer of that id for who asks."""
 
 
 class EncoderNotFound(RagError, LookupError):

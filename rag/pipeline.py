@@ -66,6 +66,7 @@ from rag.protocols import (
     Retriever,
     Verifier,
 )
+from rag.query_log import QueryLog
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
@@ -96,6 +97,7 @@ class Engine(Library):
         policy: What becomes of a sentence that is not proven: `drop` it, `repair` it, which puts what it
             cites in its place, or `flag` it.
         chunker: Cuts documents; by default recursively, by `settings`.
+        query_log: Where to keep what was asked and how it went, for an evaluation later; nowhere by default.
         settings: How a new index is made. An index knows its own: leave this out to open one.
 
     Raises:
@@ -117,6 +119,7 @@ class Engine(Library):
         policy: Policy = "drop",
         chunker: Chunker | None = None,
         settings: Settings | None = None,
+        query_log: QueryLog | str | Path | None = None,
         create: bool = True,
     ):
         super().__init__(path, encoder=encoder, chunker=chunker, settings=settings, create=create)
@@ -126,6 +129,7 @@ class Engine(Library):
         self._model_lock = threading.Lock()
         self._verifier = verifier
         self._policy: Policy = policy
+        self._query_log = QueryLog(Path(query_log)) if isinstance(query_log, str | Path) else query_log
         if policy not in ("drop", "repair", "flag"):
             raise InputError(f"policy is drop, repair or flag, not {policy!r}")
 
@@ -451,7 +455,29 @@ class Engine(Library):
         written = generator or generator_for(self.generator, principal, request.messages[:-1])
         writes = proving(written, verifier or self.verifier, policy=self._policy)
         with self._store.view(principal) as view:
-            yield Answering(view, self.retriever(view), follow, writes, self._store.seal_key)
+            key = self._store.seal_key
+            kept = self._query_log
+            told = functools.partial(kept.write, principal=principal, key=key) if kept else None
+            yield Answering(view, self.retriever(view), follow, writes, key, told)
+
+    def feedback(
+        self, answer_id: str, rating: int, comment: str = "", *, principal: Principal | None = None
+    ) -> None:
+        """Write down what somebody thought of an answer that the query log has; `rag feedback` sums it up.
+
+        Args:
+            answer_id: The answer's `seal`.
+            rating: 1 for good, -1 for bad. Of several by one person the last counts.
+            comment: Up to 1,000 characters, kept only where the log was opened to keep comments.
+            principal: Who says so; they may rate what their tenant was answered.
+
+        Raises:
+            InputError: The engine keeps no query log, or the rating is neither.
+            AnswerNotFound: The log has no such answer for the tenant.
+        """
+        if self._query_log is None:
+            raise InputError("there is no query log to keep feedback in; open the index with query_log=FILE")
+        self._query_log.rate(answer_id, rating, comment, principal, self._store.seal_key)
 
     @property
     def generator(self) -> Generator:

@@ -59,6 +59,7 @@ def create_app(
     _add_health(app, engine)
     _add_documents(app, engine, Depends(asker))
     _add_questions(app, engine, Depends(asker), settings.max_k)
+    _add_feedback(app, engine, Depends(asker))
     add_completions(app, engine, Depends(asker), lambda k: _allowed(k, settings.max_k))
     return app
 
@@ -151,6 +152,16 @@ def _add_questions(app: "FastAPI", engine: Engine, asker: Any, max_k: int) -> No
             principal=principal,
         )
         return JSONResponse(answer_json(answer))
+
+
+def _add_feedback(app: "FastAPI", engine: Engine, asker: Any) -> None:
+    from rag.api.requests import FeedbackRequest
+
+    @app.post("/v1/feedback")
+    def feedback(request: FeedbackRequest, principal: Principal | None = asker) -> dict[str, str]:
+        """What somebody thought of an answer that was given to their tenant."""
+        engine.feedback(request.answer_id, request.rating, request.comment, principal=principal)
+        return {"status": "noted"}
 
 
 def _allowed(count: int, most: int, name: str = "k") -> int:

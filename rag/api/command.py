@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rag.api.show import Screen
     from rag.pipeline import Engine
     from rag.protocols import Reranker
+    from rag.query_log import QueryLog
     from rag.types import Settings
 
 FAILED_INPUTS = 1
@@ -87,9 +89,17 @@ def print_json(value: Mapping[str, object]) -> None:
 
 
 def open_index(
-    settings: DoorSettings, *, create: bool = False, no_rerank: bool = True, new: Settings | None = None
+    settings: DoorSettings,
+    *,
+    create: bool = False,
+    no_rerank: bool = True,
+    new: Settings | None = None,
+    logged: bool = False,
 ) -> Engine:
-    """The index that the settings name, with their models. One that is made is made as `new` says."""
+    """The index that the settings name, with their models. One that is made is made as `new` says.
+
+    Where it is to be `logged`, as a service is, it keeps the query log that the settings name.
+    """
     from rag.pipeline import Engine
 
     return Engine(
@@ -99,8 +109,18 @@ def open_index(
         model=settings.model or None,
         policy=settings.policy,
         settings=new,
+        query_log=query_log(settings) if logged else None,
         create=create,
     )
+
+
+def query_log(settings: DoorSettings) -> QueryLog | None:
+    """The query log that the settings name, None where they name none."""
+    if not settings.query_log:
+        return None
+    from rag.query_log import QueryLog
+
+    return QueryLog(Path(settings.query_log), settings.query_log_questions)
 
 
 def named_reranker(settings: DoorSettings) -> Reranker | None:

@@ -106,6 +106,7 @@ def _proof(answer: Answer) -> dict[str, object]:
         "sentences": [sentence_json(sentence) for sentence in answer.sentences],
         "abstained": answer.abstained,
         "confidence": answer.confidence,
+        "answer_id": answer.seal,
     }
 
 

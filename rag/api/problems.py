@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from rag.errors import (
+    AnswerNotFound,
     DocumentNotFound,
     DocumentTooLarge,
     IndexLocked,
@@ -32,6 +33,7 @@ _STATUS: tuple[tuple[type[RagError], HTTPStatus], ...] = (
     (DocumentTooLarge, HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
     (InputError, HTTPStatus.BAD_REQUEST),
     (DocumentNotFound, HTTPStatus.NOT_FOUND),
+    (AnswerNotFound, HTTPStatus.NOT_FOUND),
     (IndexLocked, HTTPStatus.CONFLICT),
 )
 

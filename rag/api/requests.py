@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from rag.generation.summarise import Fold
+from rag.query_log import LONGEST_COMMENT
 from rag.retrieval.iterative import MOST_STEPS
 
 LONGEST_QUERY = 10_000
@@ -36,6 +37,16 @@ class QueryRequest(BaseModel):
     where: dict[str, Any] | None = None
     steps: int = Field(default=1, ge=1, le=MOST_STEPS)
     stream: bool = False
+
+
+class FeedbackRequest(BaseModel):
+    """The body of `POST /v1/feedback`: the `seal` of an answer, and whether it was good (1) or bad (-1)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    answer_id: str = Field(min_length=1, max_length=200)
+    rating: Literal[1, -1]
+    comment: str = Field(default="", max_length=LONGEST_COMMENT)
 
 
 class SummariseRequest(BaseModel):

@@ -30,6 +30,9 @@ def serve(
     reranker: RerankerOption = None,
     model: ModelOption = None,
     policy: PolicyOption = None,
+    query_log: Annotated[
+        str | None, typer.Option("--query-log", metavar="FILE", help="Keep what is asked and how it goes.")
+    ] = None,
 ) -> None:
     """Serve search and answers over HTTP to whoever can reach it.
 
@@ -39,8 +42,9 @@ def serve(
     from rag.api.app import serve as serve_engine
 
     models = {"encoder": encoder, "reranker": reranker, "model": model, "policy": policy}
+    models["query_log"] = query_log
     settings = read_settings({"index": index, "host": host, "port": port, **models})
-    with open_index(settings, no_rerank=False) as engine:
+    with open_index(settings, no_rerank=False, logged=True) as engine:
         serve_engine(engine, settings)
 
 

@@ -13,6 +13,7 @@ from rag.errors import InputError
 
 if TYPE_CHECKING:
     from rag.generation.proving import Policy
+    from rag.query_log import Questions
 
 FILE = "rag.toml"
 
@@ -32,6 +33,9 @@ class DoorSettings:
     the service knows nobody. A name and a group of the same letters are one reader. Whoever reaches a
     service that trusts headers can be anyone: only the proxy may reach it, and it must take these
     headers out of what it is sent.
+
+    `query_log` is a file in which the service keeps what was asked and how it went, empty for none, with
+    the questions `redacted`, only as hashes (`hashed`), or as they are (`plain`).
     """
 
     index: Path | str = Path(".rag")
@@ -47,6 +51,8 @@ class DoorSettings:
     principal_header: str = ""
     tenant_header: str = ""
     groups_header: str = ""
+    query_log: str = ""
+    query_log_questions: Questions = "redacted"
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
@@ -55,6 +61,10 @@ class DoorSettings:
             raise InputError("max_k and max_body_bytes are 1 or more")
         if self.policy not in ("drop", "repair", "flag"):
             raise InputError(f"policy is drop, repair or flag, not {self.policy!r}")
+        if self.query_log_questions not in ("redacted", "hashed", "plain"):
+            raise InputError(
+                f"query_log_questions are redacted, hashed or plain, not {self.query_log_questions!r}"
+            )
         if self.groups_header and not self.principal_header:
             raise InputError("groups_header needs principal_header: groups are somebody's")
 
