@@ -13,7 +13,7 @@ from rag.eval.comparison import compare
 from rag.eval.jsonl import read_objects
 from rag.eval.keys import file_digest
 from rag.eval.metric import Metric
-from rag.eval.report import Comparison, Row
+from rag.eval.report import Comparison, Earlier, Row
 from rag.eval.results import RESULTS, SUMMARY
 
 NAMED = 5
@@ -24,13 +24,15 @@ NAMED = 5
 class Baseline:
     """An earlier run: its means by metric, its scores by question id and metric, and what was run.
 
-    `scores` is None where only a summary is left. `asked` is the text of each question by its id.
+    `scores` is None where only a summary is left. `asked` is the text of each question by its id,
+    `responses` the answer to it (None where that failed) and whether it abstained.
     """
 
     name: str
     means: Mapping[str, float]
     scores: Mapping[str, Mapping[str, float]] | None = None
     asked: Mapping[str, str] = field(default_factory=dict)
+    responses: Mapping[str, tuple[str | None, bool]] = field(default_factory=dict)
     setup: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -102,6 +104,7 @@ def _with_results(
 ) -> Baseline:
     scores: dict[str, Mapping[str, float]] = {}
     asked: dict[str, str] = {}
+    responses: dict[str, tuple[str | None, bool]] = {}
     try:
         for _, line in read_objects(results):
             name, given = str(line["id"]), line["scores"]
@@ -109,9 +112,11 @@ def _with_results(
                 raise _no_baseline(path)
             scores[name] = {metric: float(value) for metric, value in given.items()}
             asked[name] = str(line["user_input"])
+            said = line.get("response")
+            responses[name] = (said if isinstance(said, str) else None, line.get("abstained") is True)
     except (QuestionFileError, KeyError, TypeError, ValueError) as error:
         raise _no_baseline(path) from error
-    return Baseline(str(path), means, scores, asked, _setup(found))
+    return Baseline(str(path), means, scores, asked, responses, _setup(found))
 
 
 def compare_rows(
@@ -144,7 +149,10 @@ def compare_rows(
         weights={metric.name: metric.weight for metric in metrics},
         clusters=dict(zip(names, numbers, strict=True)),
     )
-    return Comparison(baseline.name, tuple(differences), baseline.means, tuple(notes))
+    earlier = {
+        name: Earlier(*baseline.responses.get(name, (None, False)), baseline.scores[name]) for name in names
+    }
+    return Comparison(baseline.name, tuple(differences), baseline.means, tuple(notes), earlier)
 
 
 def _values(metric: str, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -36,17 +36,28 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """What an earlier run made of a question: its response, None where it failed, and its scores."""
+
+    response: str | None
+    abstained: bool
+    scores: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """A run held against an earlier one: a difference for each metric that both have, and what limits them.
 
     `means` are the earlier run's. Where that had no results by question, there are no `differences`, only
-    means. `notes` say what the runs do not share.
+    means. `notes` say what the runs do not share. `earlier` has what the earlier run made of each question
+    that both asked in the same words.
     """
 
     name: str
     differences: tuple[Difference, ...]
     means: Mapping[str, float]
     notes: tuple[str, ...] = ()
+    earlier: Mapping[str, Earlier] = field(default_factory=dict)
 
     @property
     def worse(self) -> tuple[Difference, ...]:
