@@ -62,8 +62,8 @@ def histogram(values: Sequence[float], *, label: str, bins: int = 10) -> str:
             parts.append(_rect("bar", left + 1, base - max(tall, 1.5), step - 2, max(tall, 1.5), 1.5))
             parts.append(_text("count", left + step / 2, base - max(tall, 1.5) - 3, str(count), "middle"))
     parts.append(_line("axis", pad, base, width - pad, base))
-    for at, name, anchor in ((0.0, "0", "start"), (0.5, "0.5", "middle"), (1.0, "1", "end")):
-        parts.append(_text("scale", pad + at * (width - 2 * pad), height - 4, name, anchor))
+    for share, name, anchor in ((0.0, "0", "start"), (0.5, "0.5", "middle"), (1.0, "1", "end")):
+        parts.append(_text("scale", pad + share * (width - 2 * pad), height - 4, name, anchor))
     spread = ", ".join(f"{count} from {at / bins:.1f}" for at, count in enumerate(counts) if count)
     return _svg(width, height, label, parts, f"{len(values)} values: {spread or 'none'}")
 

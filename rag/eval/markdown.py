@@ -47,7 +47,7 @@ def escaped(text: str, most: int = LONGEST) -> str:
 def markdown_report(
     evaluation: Evaluation, differences: Sequence[Difference] = (), baseline: Comparison | None = None
 ) -> str:
-    """The report of an evaluation; equal evaluations make equal reports. Arguments are as for `html_report`."""
+    """The report of an evaluation; equal ones make equal reports. Arguments are as for `html_report`."""
     if differences and baseline is None:
         means = {each.metric: each.baseline for each in differences}
         baseline = Comparison("baseline", tuple(differences), means)

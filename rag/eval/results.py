@@ -27,6 +27,8 @@ from rag.types import Answer, Hit
 RESULTS = "results.jsonl"
 SUMMARY = "summary.json"
 TIMINGS = "timings.jsonl"
+PAGE = "report.html"
+MARKDOWN = "report.md"
 
 
 def read_setup(folder: Path) -> Mapping[str, object] | None:
@@ -60,9 +62,14 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
+    from rag.eval.markdown import markdown_report
+    from rag.eval.page import html_report
+
     (folder / SUMMARY).unlink(missing_ok=True)
     _write(folder / TIMINGS, _lines({"id": r.question.id, **r.timings_ms} for r in evaluation.rows))
     _write(folder / RESULTS, _lines(result_json(row, evaluation.setup) for row in evaluation.rows))
+    _write(folder / PAGE, html_report(evaluation))
+    _write(folder / MARKDOWN, markdown_report(evaluation))
     written = {RESULTS: file_digest(folder / RESULTS)}
     summary = summary_json(evaluation) | {"files": written}
     _write(folder / SUMMARY, json.dumps(summary, ensure_ascii=False, indent=2) + "\n")
