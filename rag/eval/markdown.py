@@ -84,7 +84,7 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
         rows = [
             (
                 signs[tone(each)],
-                escaped(each.metric, 60),
+                _metric(each.metric),
                 _decimal(each.baseline),
                 _decimal(each.current),
                 f"**{each.difference:+.3f}**",
@@ -103,7 +103,7 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
             then = comparison.earlier[row.question.id].response or "No answer."
             lines += [
                 f"- **{escaped(row.question.id, 60)}** {escaped(row.question.user_input)} "
-                f"({escaped(metric, 60)} {before:.2f} → {now:.2f})",
+                f"({_metric(metric)} {before:.2f} → {now:.2f})",
                 f"  - before: {escaped(then)}",
                 f"  - now: {escaped(said(row))}",
             ]
@@ -115,7 +115,7 @@ def _metrics(evaluation: Evaluation) -> Iterator[str]:
     head = ("metric", "mean", "", "95 % interval", "n", "missed", "detectable", "judged by")
     rows = [
         (
-            escaped(line.name, 60) + ("" if line.higher_is_better else " ↓"),
+            _metric(line.name) + ("" if line.higher_is_better else " ↓"),
             f"**{_decimal(line.estimate.mean)}**",
             _bar(line.estimate),
             _interval(line.estimate),
@@ -182,7 +182,7 @@ def _kinds(evaluation: Evaluation) -> Iterator[str]:
     kinds = list(evaluation.by_kind)
     yield "## By kind of question"
     rows = [
-        (escaped(line.name, 60), *(_mean_of(evaluation.by_kind[kind], line.name) for kind in kinds))
+        (_metric(line.name), *(_mean_of(evaluation.by_kind[kind], line.name) for kind in kinds))
         for line in lines
     ]
     yield _table(("metric", *(escaped(kind, 60) for kind in kinds)), rows, left=(0,))
@@ -215,6 +215,11 @@ def _in_html(text: str, most: int = LONGEST) -> str:
     """A text within a line of HTML, where Markdown is not read, nor a backslash."""
     line = one_line(text, most).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINKED.sub("&#8203;", line)
+
+
+def _metric(name: str) -> str:
+    """A metric's name as code, where nothing in it can end that."""
+    return f"`{name}`" if re.fullmatch(r"[\w@.-]{1,60}", name, re.ASCII) else escaped(name, 60)
 
 
 def _mean_of(estimates: Mapping[str, Estimate], name: str) -> str:

@@ -282,28 +282,23 @@ def _histograms(
 
 
 def _slices(evaluation: Evaluation, lines: Sequence[MetricLine]) -> list[dict[str, object]]:
-    kinds = {kind: sum(row.question.kind == kind for row in evaluation.rows) for kind in evaluation.by_kind}
-    sources = [{place.source for place in row.question.documents} for row in evaluation.rows]
-    documents = {source: sum(source in each for each in sources) for source in evaluation.by_document}
-    kind_hint = (
-        "Means of each metric by kind of question; hover for the interval. Few questions make wide ones."
-    )
-    slices = [
-        _slice("slices", "By kind of question", "Kind", kind_hint, evaluation.by_kind, kinds, lines),
-        _slice(
-            "documents",
-            "By document",
-            "Gold document",
-            "Means over the questions that each document answers.",
-            evaluation.by_document,
-            documents,
-            lines,
-        ),
-    ]
-    found = [each for each in slices if each["rows"]]
-    for at, each in enumerate(found):
-        each["anchor"] = "slices" if at == 0 else each["anchor"]
-        each["folded"] = each["of"] == "Gold document"
+    kinds, documents = evaluation.by_kind, evaluation.by_document
+    named = {kind: [one_line(kind, 60)] for kind in kinds}
+    found = []
+    if kinds:
+        hint = "Means of each metric by kind of question; hover for the interval and the number of questions."
+        shown = _shown(lines, kinds)
+        rows = [(line.name, [_heat(each.get(line.name), line) for each in kinds.values()]) for line in shown]
+        found.append(_slice("slices", "By kind of question", "Metric", hint, list(named.values()), rows))
+    if documents:
+        hint = "Means over the questions whose answer each document holds."
+        shown = _shown(lines, documents)
+        rows = [
+            (name, [_heat(each.get(line.name), line) for line in shown]) for name, each in documents.items()
+        ]
+        heads = [_parts(line.name) for line in shown]
+        anchor = "documents" if kinds else "slices"
+        found.append(_slice(anchor, "By document", "Gold document", hint, heads, rows, folded=True))
     return found
 
 
@@ -312,34 +307,38 @@ def _slice(
     title: str,
     of: str,
     hint: str,
-    estimates: Mapping[str, Mapping[str, Estimate]],
-    sizes: Mapping[str, int],
-    lines: Sequence[MetricLine],
+    columns: Sequence[Sequence[str]],
+    rows: Sequence[tuple[str, list[dict[str, str]]]],
+    *,
+    folded: bool = False,
 ) -> dict[str, object]:
-    shown = [
-        line for line in lines if any(line.name in each and each[line.name].n for each in estimates.values())
-    ]
     return {
         "anchor": anchor,
         "title": title,
         "of": of,
         "hint": hint,
-        "metrics": [one_line(line.name, 60) for line in shown],
-        "rows": [
-            {
-                "name": one_line(name, 120),
-                "n": sizes.get(name, 0),
-                "cells": [_heat(each.get(line.name), line.higher_is_better) for line in shown],
-            }
-            for name, each in estimates.items()
-        ],
+        "columns": columns,
+        "rows": [{"name": one_line(name, 120), "cells": cells} for name, cells in rows],
+        "folded": folded,
     }
 
 
-def _heat(estimate: Estimate | None, higher_is_better: bool) -> dict[str, str]:
+def _shown(lines: Sequence[MetricLine], estimates: Mapping[str, Mapping[str, Estimate]]) -> list[MetricLine]:
+    """The metrics that bear on a question of some slice."""
+    return [
+        line for line in lines if any(line.name in each and each[line.name].n for each in estimates.values())
+    ]
+
+
+def _parts(name: str) -> list[str]:
+    """A metric's name in parts behind which a line may break."""
+    return one_line(name, 60).replace("_", "_ ").replace("@", " @").split()
+
+
+def _heat(estimate: Estimate | None, line: MetricLine) -> dict[str, str]:
     if estimate is None or not estimate.n or not math.isfinite(estimate.mean):
         return {"value": "–", "tone": "dim", "told": ""}
-    good = estimate.mean if higher_is_better else 1 - estimate.mean
+    good = estimate.mean if line.higher_is_better else 1 - estimate.mean
     step = min(4, max(0, int(good * 5)))
     told = f"95 % interval {_interval(estimate)}, n {estimate.n}"
     return {"value": f"{estimate.mean:.2f}", "tone": f"h{step}", "told": told}
