@@ -68,7 +68,7 @@ def default_metrics(k: int = 10) -> tuple[str, ...]:
 
 
 def _unknown(name: str) -> str:
-    known = [*(f"{measure}@10" for measure in PLACE_MEASURES), *METRICS]
+    known = [*(f"{measure}@10" for measure in PLACE_MEASURES), *METRICS, *SET_METRICS]
     folded = {each.lower(): each for each in known}
     near = get_close_matches(name.lower().replace("-", "_"), folded, n=3, cutoff=0.6)
     part = [each for each in known if name and (name.lower() in each.lower() or each in name)][:3]

@@ -41,7 +41,7 @@ class Ground:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What a metric gives one sample, 0..1, and the grounds that it stands on.
+    """What a metric gives one sample, 0..1 (a cosine can be below 0), and the grounds that it stands on.
 
     Where a judge gave no verdict it is counted against the answer, and its reason stands in `missed`.
     """

@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import pytest
 
 from rag.errors import InputError
@@ -14,6 +17,16 @@ def test_names_are_of_one_metric_each() -> None:
 def test_the_defaults_are_metrics() -> None:
     assert [metric_named(name).name for name in default_metrics(5)] == list(default_metrics(5))
     assert "Recall@5" in default_metrics(5)
+
+
+def test_the_documents_say_what_each_is() -> None:
+    rows: dict[str, str] = {}
+    for line in (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8").splitlines():
+        if line.startswith("| `"):
+            rows |= dict.fromkeys(re.findall("`(\\w+)`", line.split("|")[1]), line)
+    for name, metric in (METRICS | SET_METRICS).items():
+        assert ("↓" in rows[name].split("|")[1]) == (not metric.higher_is_better), name
+    assert not set(rows) - METRICS.keys() - SET_METRICS.keys() - {"exact_match"}
 
 
 @pytest.mark.parametrize(
