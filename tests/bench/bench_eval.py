@@ -13,6 +13,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -62,14 +63,19 @@ class Bench:
             sys.exit(f"rag eval ended with {code}: {(self.folder / 'printed.txt').read_text()}")
         return time.perf_counter() - started
 
-    def kill(self, out: str, after: int, *more: str) -> int:
-        """Kill a run once it has kept `after` questions, and return how many it kept."""
-        process, journal = self.start(out, *more), self.folder / out / "journal.jsonl"
-        while process.poll() is None and _lines(journal) < after:
+    def kill(self, out: str, after: int, *more: str) -> float:
+        """Kill a run once the journal has `after` questions, and return the seconds that it took."""
+        started = time.perf_counter()
+        process = self.start(out, *more)
+        while process.poll() is None and self.kept(out) < after:
             time.sleep(0.002)
         process.kill()
         process.wait()
-        return _lines(journal)
+        return time.perf_counter() - started
+
+    def kept(self, out: str) -> int:
+        """How many questions a run has kept."""
+        return _lines(self.folder / out / "journal.jsonl")
 
     def digest(self, out: str) -> str:
         files = sorted(each for each in (self.folder / out).iterdir() if each.name not in NOT_COMPARED)
@@ -111,29 +117,33 @@ def main() -> int:
     given = {"--metrics": arguments.metrics, "--judge": arguments.judge}
     chosen = [word for name, value in given.items() if value for word in (name, value)]
     bench = Bench(folder, ("eval", str(data / "questions.jsonl"), *drawn, *chosen))
-    whole = bench.run("whole", "--no-resume")
+    for out in ("whole", "killed", "two", "four"):
+        shutil.rmtree(folder / out, ignore_errors=True)
+    (folder / "network.txt").unlink(missing_ok=True)
+    whole = bench.run("whole")
     wanted, wrong = bench.digest("whole"), 0
-    print(f"{'run':<34}{'seconds':>9}{'kept':>7}{'share of whole':>16}  bytes")
+    print(f"{'run':<34}{'seconds':>9}{'kept':>16}{'share of whole':>16}  bytes", flush=True)
 
     def tell(name: str, seconds: float, kept: int | str, out: str) -> None:
         nonlocal wrong
         equal = bench.digest(out) == wanted
         wrong += not equal
         same = "identical" if equal else "DIFFERENT"
-        print(f"{name:<34}{seconds:>9.1f}{kept:>7}{seconds / whole:>16.2f}  {same}", flush=True)
+        print(f"{name:<34}{seconds:>9.1f}{kept:>16}{seconds / whole:>16.2f}  {same}", flush=True)
 
     tell("unbroken", whole, "", "whole")
     tell("again, nothing changed", bench.run("whole"), arguments.questions, "whole")
-    for at, share in enumerate((0.0, 0.1, 0.5, 0.9)):
-        out = f"killed-{at}"
-        kept = bench.kill(out, int(share * arguments.questions), "--no-resume")
-        tell("killed (-9), then resumed", bench.run(out), kept, out)
-    for threads in ("2", "4"):
-        seconds = bench.run(f"threads-{threads}", "--no-resume", "--concurrency", threads)
-        tell(f"{threads} threads", seconds, "", f"threads-{threads}")
-    kept = bench.kill("threads-killed", arguments.questions // 2, "--no-resume", "--concurrency", "4")
-    seconds = bench.run("threads-killed", "--concurrency", "2")
-    tell("4 threads killed, 2 resumed", seconds, kept, "threads-killed")
+    seconds, kept = 0.0, []
+    for share in (0.0, 0.1, 0.5, 0.9):
+        seconds += bench.kill("killed", max(1, int(share * arguments.questions)))
+        kept.append(bench.kept("killed"))
+    seconds += bench.run("killed")
+    tell("killed (-9) four times, resumed", seconds, "/".join(map(str, kept)), "killed")
+    tell("2 threads", bench.run("two", "--concurrency", "2"), "", "two")
+    seconds = bench.kill("four", arguments.questions // 2, "--concurrency", "4")
+    half = bench.kept("four")
+    seconds += bench.run("four", "--concurrency", "4")
+    tell("4 threads, killed once, resumed", seconds, half, "four")
     network = folder / "network.txt"
     print(f"connections tried: {_lines(network)}")
     print((folder / "whole" / "summary.json").stat().st_size, "bytes of summary.json;", end=" ")
