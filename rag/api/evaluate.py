@@ -37,7 +37,7 @@ def evaluate(
     reading: Reading | None,
     questions: Annotated[
         Path,
-        typer.Argument(metavar="QUESTIONS", help="JSON Lines, or a BEIR folder; qrels with --run."),
+        typer.Argument(metavar="QUESTIONS", help="JSON Lines, a CSV, or a BEIR folder; qrels with --run."),
     ],
     run: Annotated[
         Path | None, typer.Option("--run", metavar="RUN", help="Score this TREC run; no index is read.")

@@ -16,8 +16,7 @@ from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.keys import code_digest, digest, file_digest, package_version
 from rag.eval.metric import Metric
 from rag.eval.pool import run_all
-from rag.eval.question_files import read_question_set
-from rag.eval.questions import Question
+from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
 from rag.eval.results import read_setup, write_evaluation
 from rag.eval.set_metric import SetMetric
@@ -47,7 +46,7 @@ def evaluate(
 
     Args:
         kb: the system; it is searched, or asked, only where a metric needs that.
-        questions: a question file, a test collection in the BEIR layout, or questions.
+        questions: a question file (JSON Lines or a table), a folder in the BEIR layout, or questions.
         metrics: names of measures of places (`Recall@10`) and of `METRICS`; all that the judge, where
             there is one, allows, at k and Success also at 1, unless given.
         out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
@@ -103,12 +102,18 @@ def evaluate(
 def _questions(
     questions: str | Path | Sequence[Question], split: str, sample: int | None, seed: int
 ) -> tuple[Question, ...]:
-    if isinstance(questions, str | Path):
-        found = read_question_set(questions, split)
+    if not isinstance(questions, str | Path):
+        every = tuple(questions)
+    elif split and Path(questions).is_dir():
+        every = read_questions(Path(questions) / "qrels" / f"{split}.tsv")
     else:
-        found = tuple(question for question in questions if not split or question.split == split)
-    if not found:
+        every = read_questions(questions)
+    if not every:
         raise InputError("no questions to evaluate: give at least one")
+    found = tuple(question for question in every if not split or question.split == split)
+    if not found:
+        splits = ", ".join(sorted({question.split or "none" for question in every}))
+        raise InputError(f"no question has the split {split!r}: there are {splits}")
     twice = len(found) - len({question.id for question in found})
     if twice:
         raise InputError(f"{twice} questions have the id of another: give each its own")
