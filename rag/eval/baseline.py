@@ -161,7 +161,9 @@ def _values(metric: str, scores: Mapping[str, Mapping[str, float]]) -> dict[str,
 
 def _metrics_of(baseline: Baseline) -> set[str]:
     by_question = (baseline.scores or {}).values()
-    return {*baseline.means, *(metric for scores in by_question for metric in scores)}
+    measured = baseline.setup.get("metrics")
+    named = measured if isinstance(measured, dict) else ()
+    return {*named, *baseline.means, *(metric for scores in by_question for metric in scores)}
 
 
 def _differing(ours: Mapping[str, object], theirs: Mapping[str, object]) -> list[str]:

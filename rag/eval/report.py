@@ -93,19 +93,18 @@ class Evaluation:
 
     def worst(self, metric: str, count: int = 10) -> tuple[Row, ...]:
         """The `count` rows that did worst by a metric, the worst first, ties in the questions' order."""
-        lower = metric in self._lower_is_better
         rows = [row for row in self.rows if metric in row.scores]
-        return tuple(sorted(rows, key=lambda row: row.scores[metric] * (-1 if lower else 1))[:count])
+        sign = 1 if self._higher_is_better(metric) else -1
+        return tuple(sorted(rows, key=lambda row: sign * row.scores[metric])[:count])
+
+    def _higher_is_better(self, metric: str) -> bool:
+        metrics = self.setup.get("metrics")
+        told = metrics.get(metric) if isinstance(metrics, Mapping) else None
+        return not isinstance(told, Mapping) or bool(told.get("higher_is_better", True))
 
     def where(self, wanted: Callable[[Row], bool]) -> tuple[Row, ...]:
         """The rows for which `wanted` is true."""
         return tuple(row for row in self.rows if wanted(row))
-
-    @property
-    def _lower_is_better(self) -> frozenset[str]:
-        from rag.eval.catalogue import metric_named
-
-        return frozenset(name for name in self.summary if not metric_named(name).higher_is_better)
 
     def table(self) -> str:
         """The metrics with their intervals, as lines of text."""

@@ -134,7 +134,7 @@ def _finite(values: Mapping[str, object]) -> dict[str, object]:
 def result_json(row: Row, setup: Mapping[str, object]) -> dict[str, object]:
     """A row with everything needed to argue about it, as a line of `results.jsonl`."""
     question, answer = row.question, row.answer
-    judge = setup.get("judge")
+    judge, judged = setup.get("judge"), _judged(setup)
     return {
         "id": question.id,
         "kind": question.kind,
@@ -148,10 +148,20 @@ def result_json(row: Row, setup: Mapping[str, object]) -> dict[str, object]:
         **_answer(answer),
         "hits": [_hit(hit) for hit in row.hits],
         "scores": dict(row.scores),
-        "grounds": {name: {**_score(score), "judge": judge} for name, score in row.judged.items()},
+        "grounds": {
+            name: {**_score(score), "judge": judge if name in judged else None}
+            for name, score in row.judged.items()
+        },
         "failure": row.failure or None,
         "diagnosis": None if row.diagnosis is None else asdict(row.diagnosis),
     }
+
+
+def _judged(setup: Mapping[str, object]) -> frozenset[str]:
+    """The names of the metrics that a judge has a part in."""
+    metrics = setup.get("metrics")
+    told = metrics.items() if isinstance(metrics, Mapping) else ()
+    return frozenset(name for name, each in told if each.get("judged"))
 
 
 def _answer(answer: Answer | None) -> dict[str, object]:
@@ -232,8 +242,12 @@ def _place(place: Place) -> dict[str, object]:
     return {"source": place.source, "page": place.page, "start": start, "end": end}
 
 
+_LINE_ENDS = str.maketrans({end: f"\\u{ord(end):04x}" for end in "\x85\u2028\u2029"})
+"""What some readers take for the end of a line, as escapes, which JSON may have anywhere in its strings."""
+
+
 def _lines(rows: Iterable[Mapping[str, object]]) -> str:
-    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    return "".join(json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS) + "\n" for row in rows)
 
 
 def _write(path: Path, text: str) -> None:
