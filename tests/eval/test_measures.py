@@ -1,13 +1,18 @@
 import math
+import os
 import random
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import pytest
 import pytrec_eval
 from hypothesis import given
 from hypothesis import strategies as st
+from rank_bm25 import BM25Okapi
 
 from rag.errors import InputError
+from rag.eval.collections import read_collection
 from rag.eval.measures import Measure, mean_run, measure_run, parse_measure, rank_documents
 
 CUTOFFS = (1, 2, 3, 5, 10)
@@ -27,13 +32,15 @@ def random_case(seed: int) -> tuple[dict[str, dict[str, float]], dict[str, dict[
     ids = [f"d{n}" for n in range(30)] + ["D1", "é", "10", "9", "\uffee", "\U0001f600"]
     levels = draw.choice([2, 5, 1000])
     run, qrels = {}, {}
-    for query in ("q1", "q2", "q3"):
+    for query in ("q1", "q2", "q3", "missing", "empty", "unjudged"):
         # a 0 always stands among the judgments: on all-negative ones pytrec_eval does not end
         judged = {d: draw.randint(-2, 4) for d in draw.sample(ids, draw.randint(0, 20))} | {"absent": 0}
         # single precision cannot tell 1 + 1e-12 from 1
         found = draw.sample(ids, draw.randint(1, len(ids)))
         scores = {d: draw.randrange(levels) / 7 + draw.choice([0, 1e-12]) - 1 for d in found}
         run[query], qrels[query] = scores, judged
+    run["empty"] = {}
+    del run["missing"], qrels["unjudged"]
     return run, qrels
 
 
@@ -44,6 +51,10 @@ def test_equals_trec_eval_on_random_runs_with_ties(block: int) -> None:
         expected = trec(run, qrels)
         measures = [Measure(name, k) for name in TREC_NAMES for k in CUTOFFS]
         ours = measure_run(run, qrels, [*measures, "nDCG", "AP", "RR", "Bpref"])
+        assert {"q1", "q2", "q3"} <= expected.keys() <= {"q1", "q2", "q3", "empty"}
+        for values in ours.values():
+            assert values.keys() == qrels.keys()
+            assert values["missing"] == values["empty"] == 0
         for query, values in expected.items():
             for measure in measures:
                 theirs = values[f"{TREC_NAMES[measure.name]}_{measure.cutoff}"]
@@ -58,7 +69,9 @@ def test_a_cut_reciprocal_rank_is_that_of_the_shortened_run(k: int) -> None:
     short = {q: {d: scores[d] for d in rank_documents(scores)[:k]} for q, scores in run.items()}
     expected = trec(short, qrels)
     ours = measure_run(run, qrels, [f"RR@{k}"])[f"RR@{k}"]
-    assert ours == {query: values["recip_rank"] for query, values in expected.items()}
+    assert {"missing": 0.0, "empty": 0.0} | {
+        q: values["recip_rank"] for q, values in expected.items()
+    } == ours
 
 
 def test_the_encyclopaedia_example_of_discounted_gain() -> None:
@@ -121,3 +134,26 @@ def test_a_wrong_name_is_refused(name: str) -> None:
 def test_a_mean_over_nothing_is_refused() -> None:
     with pytest.raises(InputError, match="no query is judged"):
         mean_run({}, {"q": {}}, ["AP"])
+
+
+@pytest.mark.parametrize("name", ["scifact/test", "cranfield/dev", "cranfield/test", "cacm/dev", "cacm/test"])
+def test_equals_trec_eval_on_a_real_collection(name: str) -> None:
+    folder = Path(os.environ.get("RAG_DATA", "missing")) / "retrieval" / name.split("/")[0]
+    if not folder.is_dir():
+        pytest.skip(f"needs the evaluation set retrieval/{folder.name} under RAG_DATA")
+    collection = read_collection(folder, name.split("/")[1])
+    words = [f"{each.title} {each.text}".lower().split() for each in collection.documents]
+    search = BM25Okapi(words, k1=0.9, b=0.4)
+    run = {}
+    for query, text in list(collection.queries.items())[:60]:
+        scores = search.get_scores(text.lower().split())
+        first = np.argsort(-scores, kind="stable")[:200]
+        # one digit is kept, so that there are ties
+        run[query] = {collection.documents[at].id: round(float(scores[at]), 1) for at in first}
+    expected = trec(run, collection.qrels)
+    whole = {"nDCG": "ndcg", "AP": "map", "RR": "recip_rank", "Bpref": "bpref"}
+    names = {f"{ours}@{k}": f"{theirs}_{k}" for ours, theirs in TREC_NAMES.items() for k in CUTOFFS} | whole
+    found = measure_run(run, collection.qrels, list(names))
+    for ours, theirs in names.items():
+        for query, values in expected.items():
+            assert found[ours][query] == pytest.approx(values[theirs], abs=1e-12, rel=0)

@@ -87,3 +87,47 @@ def test_holm_rejects_what_its_steps_reject(p_values: list[float], level: float)
             break
         rejected.add(at)
     assert {at for at, p in enumerate(holm(p_values)) if p <= level} == rejected
+
+
+def test_the_level_is_held_with_ties_and_skew() -> None:
+    random = np.random.default_rng(11)
+    kinds = (
+        lambda: random.normal(0.6, 0.1, (2, 25)),
+        lambda: random.beta(0.5, 3, (2, 25)),
+        lambda: random.choice([0.0, 0.5, 1.0], (2, 25)),
+    )
+    for draw in kinds:
+        p_values = [randomisation_test(*map(units, draw().tolist())) for _ in range(300)]
+        found = sum(p <= 0.05 for p in p_values) / 300
+        assert found <= 0.05 + 3 * 0.0126
+        assert found >= 0.02  # it is not silent either
+
+
+def test_the_level_is_held_where_questions_share_documents() -> None:
+    random = np.random.default_rng(12)
+    bound, free = [], []
+    for number in range(400):
+        labels = np.arange(12).repeat(random.geometric(1 / 5, 12))
+        likes = random.normal(0, 0.2, (2, 12))[:, labels]
+        runs = [units(run.tolist()) for run in likes + random.normal(0, 0.2, likes.shape)]
+        sums = [np.column_stack([np.bincount(labels, column) for column in run.T]) for run in runs]
+        bound.append(randomisation_test(sums[0], sums[1]) <= 0.05)
+        if number < 100:
+            free.append(randomisation_test(runs[0], runs[1]) <= 0.05)
+    assert sum(bound) / 400 <= 0.05 + 3 * 0.011
+    assert sum(free) / 100 > 0.15
+
+
+def test_holm_holds_the_family_wise_rate_over_correlated_metrics() -> None:
+    random = np.random.default_rng(13)
+    adjusted, plain = [], []
+    for _ in range(150):
+        shared = random.normal(size=(2, 1, 13))
+        runs = 0.7 * shared + 0.7 * random.normal(size=(2, 10, 13))
+        p_values = [
+            randomisation_test(units(runs[0, m].tolist()), units(runs[1, m].tolist())) for m in range(10)
+        ]
+        adjusted.append(min(holm(p_values)) <= 0.05)
+        plain.append(min(p_values) <= 0.05)
+    assert sum(adjusted) / 150 <= 0.05 + 3 * 0.0178
+    assert sum(plain) / 150 > 0.12
