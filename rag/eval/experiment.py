@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.eval.baseline import Baseline, compare_rows, read_baseline
-from rag.eval.catalogue import SET_METRICS, default_metrics, metric_named
+from rag.eval.catalogue import METRICS, SET_METRICS, default_metrics, metric_named
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.keys import code_digest, digest, file_digest, package_version
@@ -52,7 +52,7 @@ def evaluate(
         out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
             by which a run that was interrupted goes on, and one that is run again does nothing twice.
         k: how many hits to search for; a metric's cutoff raises it.
-        judge: what judges answers, for the metrics that need it.
+        judge: what judges answers, for the metrics that need it; the system's own, where it has one.
         concurrency: how many questions are run at once; the results do not depend on it.
         resume: whether what the journal knows is used; else it begins anew.
         state: what stands for the system's state in the journal, where it has no `state()` of its own. What
@@ -78,6 +78,7 @@ def evaluate(
         raise InputError(f"concurrency is {concurrency}: run at least 1 question at a time")
     earlier = read_baseline(Path(baseline)) if baseline is not None else None
     asked = _questions(questions, split, sample, seed)
+    judge = judge if judge is not None else _own_judge(kb, metrics)
     plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, _state(kb, state))
     folder = Path(out) if out is not None else None
     before = read_setup(folder) if folder is not None else None
@@ -134,6 +135,13 @@ def _chosen(
     if unjudged is not None:
         raise InputError(f"{unjudged} needs a judge: give one, or leave the metric out")
     return chosen, tuple(SET_METRICS[name] for name in once if name in SET_METRICS)
+
+
+def _own_judge(kb: KnowledgeBase, names: Sequence[str] | None) -> Judge | None:
+    """The judge that a system brings along, asked for only where a metric needs one: it may load models."""
+    known = [METRICS[name] for name in names or METRICS if name in METRICS]
+    own: Judge | None = getattr(kb, "judge", None) if any("judge" in each.needs for each in known) else None
+    return own
 
 
 def _state(kb: KnowledgeBase, given: str | None) -> str:

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import pickle
-
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,7 +27,6 @@ from scipy.stats import rankdata
 from rag.eval.bootstrap import estimate_statistic
 from rag.eval.catalogue import METRICS
 from rag.eval.judges.local import local_judge
-from rag.eval.remembered import remembered
 from rag.eval.sample import Sample
 from rag.generation.verify import THRESHOLD, default_verifier
 from rag.index.analyzer import english
@@ -68,7 +66,9 @@ PUBLISHED = {
         "answer relevance": 0.78,
         "context relevance": 0.70,
     },
-    "token F1 without a language model, RAGChecker's preferences, Pearson (Ru et al. 2024)": {"token_f1": 0.53},
+    "token F1 without a language model, RAGChecker's preferences, Pearson (Ru et al. 2024)": {
+        "token_f1": 0.53
+    },
     "T5-3B fine-tuned on ANLI, WiCE claims, test split, F1 (Kamoi et al. 2023)": {"faithfulness": 0.618},
 }
 
@@ -154,7 +154,7 @@ def judges(folder: Path | None) -> tuple[dict[str, Judge], list[Kept]]:
 
 
 OVERLAP = 0.75
-"""The share of words from which word overlap says yes: the best F1 on the training rows, as in the verifier's bench."""
+"""The share of words from which word overlap says yes."""
 
 
 def score_of(name: str, sample: Sample, judge: Judge) -> float:
@@ -180,7 +180,9 @@ def auroc(rows: Floats) -> float | None:
         return None
     ranks = rankdata(rows[:, 2])
     positives = int(good.sum())
-    return float((ranks[good].sum() - positives * (positives + 1) / 2) / (positives * (len(good) - positives)))
+    return float(
+        (ranks[good].sum() - positives * (positives + 1) / 2) / (positives * (len(good) - positives))
+    )
 
 
 def counts(rows: Floats) -> tuple[float, float, float, float]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import statistics
 import sys
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +53,9 @@ def rated(
     first = references[0] if references else None
     asked = Question(identifier, question, first, references[1:])
     sample = Sample(asked, response, contexts)
-    return Rated(sample, float(good) if rating is None else rating, good, cluster or identifier, dev, machines)
+    return Rated(
+        sample, float(good) if rating is None else rating, good, cluster or identifier, dev, machines
+    )
 
 
 def read_sets(data: Path) -> dict[str, list[Rated]]:
@@ -168,5 +169,3 @@ def financebench(metrics: Path, *, refusals: bool) -> list[Rated]:
         for row in lines(metrics / "financebench-answers.jsonl")
         if refusals or row["label"] != "refusal"
     ]
-
-

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.errors import JudgeFailed
+from rag.eval.experiment import evaluate
 from rag.eval.faithfulness import FAITHFULNESS
 from rag.eval.judges.entities import entities_of
 from rag.eval.judges.local import local_judge, stretched
 from rag.eval.judges.statements import avoids, statements_of
 from rag.eval.questions import Question
 from rag.eval.sample import Sample
-from rag.types import Claim, Fingerprint, Support
+from rag.protocols import Judge
+from rag.types import Answer, Chunk, Claim, Fingerprint, Hit, Sentence, Span, Support
 
 
 class Letters:
@@ -194,3 +196,37 @@ def test_faithfulness_counts_the_statements_that_hold():
     score = FAITHFULNESS.measure(sample, JUDGE)
     assert score is not None and score.value == pytest.approx(1 / 3)
     assert json.dumps([each.judgement.reason for each in score.grounds])
+
+
+class Shelf:
+    """A system over one passage, with a judge of its own that counts how often it is looked for."""
+
+    def __init__(self) -> None:
+        self.looked = 0
+
+    @property
+    def judge(self) -> Judge:
+        self.looked += 1
+        return JUDGE
+
+    def search(self, question: str, *, k: int = 10) -> list[Hit]:
+        return [Hit(1, 1.0, Chunk("d", Span(0, 9), "Ten days."), "leave.md", "Leave")]
+
+    def ask(self, question: str) -> Answer:
+        sentence = Sentence("Ten days.", (), True, 1.0)
+        return Answer(question, "Ten days.", (sentence,), (), tuple(self.search(question)), False, 0.9, "m")
+
+
+def test_a_system_with_a_judge_of_its_own_is_judged_by_it():
+    shelf = Shelf()
+    found = evaluate(shelf, [Question("1", "How long is leave?", "Ten days.")])
+    assert found.summary["faithfulness"].mean == 1
+    assert found.setup["judge"] == JUDGE.name
+    assert shelf.looked == 1
+
+
+def test_a_judge_of_its_own_is_not_looked_for_where_no_metric_needs_one():
+    shelf = Shelf()
+    found = evaluate(shelf, [Question("1", "How long is leave?", "Ten days.")], metrics=["token_f1"])
+    assert found.setup["judge"] is None
+    assert shelf.looked == 0
