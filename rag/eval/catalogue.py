@@ -28,6 +28,7 @@ from rag.eval.faithfulness import FAITHFULNESS
 from rag.eval.metric import Metric
 from rag.eval.noise import NOISE_SENSITIVITY
 from rag.eval.questions import Question
+from rag.eval.reference_support import REFERENCE_SUPPORT
 from rag.eval.relevancy import ANSWER_RELEVANCY
 from rag.eval.retrieval import PLACE_MEASURES, parse_place_measure
 from rag.eval.rouge import best_rouge_l
@@ -163,6 +164,7 @@ _ALL = (
     *GOLD_CONTEXTS,
     *NOISE_SENSITIVITY,
     *CORRECTNESS,
+    REFERENCE_SUPPORT,
     SEMANTIC_SIMILARITY,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
@@ -186,5 +188,6 @@ _BY_DEFAULT = (
     "context_precision",
     "context_recall",
     "answer_correctness",
+    "reference_support",
     "semantic_similarity",
 )

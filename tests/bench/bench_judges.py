@@ -38,6 +38,7 @@ from rag.types import Claim, Fingerprint, Support, Vectors
 Floats = npt.NDArray[np.float64]
 FAITHFUL = ("faithfulness", "mean verdict")
 CORRECT = (
+    "reference_support",
     "answer_correctness",
     "factual_correctness",
     "factual_correctness_precision",
@@ -58,6 +59,8 @@ FITTING = {
     "openqa": (*CORRECT, *WORDS),
     "financebench": (*CORRECT, *WORDS, *FAITHFUL),
     "financebench refusals": ("noncommittal",),
+    "hotpotqa passages": ("useful",),
+    "nq passages": ("useful",),
 }
 """Which metrics are held against which label. A metric that needs no judge is one of "no judge"."""
 PUBLISHED = {
@@ -162,6 +165,9 @@ def score_of(name: str, sample: Sample, judge: Judge) -> float:
     if name == "noncommittal":
         asked = judge.questions(sample.response, 3)
         return float(np.mean([each.noncommittal for each in asked])) if asked else 1.0
+    if name == "useful":
+        (verdict,) = judge.useful(sample.question.user_input, sample.response, sample.retrieved_contexts)
+        return verdict.value or 0.0
     if name == "mean verdict":
         score = METRICS["faithfulness"].measure(sample, judge)
         values = [each.judgement.value or 0.0 for each in score.grounds] if score else []

@@ -6,14 +6,16 @@ conversation, or other sets altogether (SciFact's and BEGIN's rows that the veri
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 from rag.eval.questions import Question
 from rag.eval.sample import Sample
+from rag.index.analyzer import english
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 from verifier_pairs import begin, fraction, lines
@@ -71,6 +73,8 @@ def read_sets(data: Path) -> dict[str, list[Rated]]:
         "openqa": openqa(lines(metrics / "openqa-answers.jsonl")),
         "financebench": financebench(metrics, refusals=False),
         "financebench refusals": financebench(metrics, refusals=True),
+        "hotpotqa passages": passages(data / "retrieval" / "hotpotqa"),
+        "nq passages": passages(data / "retrieval" / "nq", most=60),
     }
 
 
@@ -169,3 +173,35 @@ def financebench(metrics: Path, *, refusals: bool) -> list[Rated]:
         for row in lines(metrics / "financebench-answers.jsonl")
         if refusals or row["label"] != "refusal"
     ]
+
+
+def passages(folder: Path, most: int = 50, near: int = 4) -> list[Rated]:
+    """The gold passages of a split's first questions, and those that share most with each question."""
+    texts = {
+        row["_id"]: f"{row.get('title', '')}\n{row['text']}".strip() for row in lines(folder / "corpus.jsonl")
+    }
+    terms = {name: set(english(text)) for name, text in texts.items()}
+    counts = Counter(term for each in terms.values() for term in each)
+    weights = {term: math.log(len(texts) / count) for term, count in counts.items()}
+    found = []
+    for split in ("dev", "test"):
+        rows = [row for row in lines(folder / "questions.jsonl") if row["split"] == split]
+        for row in rows[:most]:
+            gold = {place["source"] for place in row["documents"]}
+            asked = set(english(row["user_input"]))
+            weight = {name: sum(weights[term] for term in asked & terms[name]) for name in texts}
+            others = sorted((name for name in texts if name not in gold), key=lambda name: -weight[name])
+            found += [
+                rated(
+                    f"{row['id']}/{name}",
+                    row["reference"],
+                    good=name in gold,
+                    cluster=row["id"],
+                    contexts=(texts[name],),
+                    question=row["user_input"],
+                    references=(row["reference"],),
+                    dev=split == "dev",
+                )
+                for name in (*sorted(gold), *others[:near])
+            ]
+    return found

@@ -5,7 +5,6 @@ docs/judges.md says how well it agrees with people, metric by metric.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -17,10 +16,11 @@ from rag.eval.judges.statements import avoids, statements_of
 from rag.protocols import Encoder, Judge, Verifier
 from rag.types import AskedBack, Claim, Judgement, Support
 
-VERSION = 1
+VERSION = 2
 """Of the rules; verdicts of different versions are not to be compared."""
 
-_FAULTY = 0.45
+_FAULTY = 0.45  # the most that a verdict is where the verifier finds a fault
+_HELPS = 0.4  # where both halves of HotpotQA's and Natural Questions' development questions are told best
 
 
 def local_judge(verifier: Verifier, encoder: Encoder, *, threshold: float = 0.5) -> Judge:
@@ -71,23 +71,27 @@ class _LocalJudge:
         return [self._judgement(support) for support in given]
 
     def useful(self, question: str, answer: str, contexts: Sequence[str]) -> list[Judgement]:
-        """A passage is useful where it supports a statement of the answer."""
+        """The mean of how far a passage supports a statement of the answer, and what the question takes up.
+
+        An answer such as "yes" or a year stands in many passages; that on the question's subject helps.
+        """
         statements = self.statements(answer, question=question)
         if not statements:
             return [Judgement(None, "the answer states nothing")] * len(contexts)
-        pairs = [Claim(text, (context,), question) for context in contexts for text in statements]
-        verdicts = self.supported(pairs)
-        rows = [verdicts[at : at + len(statements)] for at in range(0, len(verdicts), len(statements))]
-        return [_best(row, statements) for row in rows]
+        texts = [*statements, *filter(None, [question.strip().rstrip("?")])]
+        verdicts = self.supported(
+            [Claim(text, (passage,), question) for passage in contexts for text in texts]
+        )
+        rows = [verdicts[at : at + len(texts)] for at in range(0, len(verdicts), len(texts))]
+        return [_helpful(row[: len(statements)], row[len(statements) :], statements) for row in rows]
 
     def questions(self, response: str, count: int) -> list[AskedBack]:
-        """The statements nearest to the whole response, in its order, each as what it would answer."""
-        statements = self.statements(response)
-        if len(statements) > count:
-            cosines = self.similarities(response, statements)
-            nearest = sorted(range(len(statements)), key=lambda at: (-cosines[at], at))[:count]
-            statements = [statements[at] for at in sorted(nearest)]
-        return [AskedBack(statement, avoids(statement)) for statement in statements]
+        """The response itself, in place of questions that only a language model could ask back.
+
+        Statements of it, or questions made of them by template, agree less with people.
+        """
+        said = self.statements(response)
+        return [AskedBack(response, all(map(avoids, said)))] if said and count > 0 else []
 
     def entities(self, text: str) -> list[str]:
         return entities_of(text)
@@ -116,14 +120,19 @@ def stretched(probability: float, threshold: float) -> float:
     return 1.0 if threshold >= 1 else 0.5 + 0.5 * (probability - threshold) / (1 - threshold)
 
 
-def _best(verdicts: Sequence[Judgement], statements: Sequence[str]) -> Judgement:
-    """The verdict on the statement that is supported most; none where none holds and one is missing."""
-    best = max(range(len(verdicts)), key=lambda at: -math.inf if (v := verdicts[at].value) is None else v)
-    missing = next((each for each in verdicts if each.value is None), None)
-    value = verdicts[best].value
-    if missing is not None and (value is None or value < 0.5):
-        return missing
-    return Judgement(value, f"{verdicts[best].reason}, of: {statements[best]}")
+def _helpful(
+    of_answer: Sequence[Judgement], of_question: Sequence[Judgement], statements: Sequence[str]
+) -> Judgement:
+    """The verdict on a passage by those on its support; none where one of them is missing."""
+    values = [each.value for each in (*of_answer, *of_question) if each.value is not None]
+    if len(values) < len(of_answer) + len(of_question):
+        return next(each for each in (*of_answer, *of_question) if each.value is None)
+    said = values[: len(of_answer)]
+    best = said.index(max(said))
+    mean = float(np.mean([said[best], *values[len(of_answer) :]]))
+    reason = f"{of_answer[best].reason}, of: {statements[best]}"
+    about = "".join(f"; of the question: {each.reason}" for each in of_question)
+    return Judgement(stretched(mean, _HELPS), reason + about)
 
 
 def _attempt(call: Callable[[], np.ndarray]) -> np.ndarray:

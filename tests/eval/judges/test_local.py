@@ -50,7 +50,7 @@ JUDGE = local_judge(contained, Letters(), threshold=0.4)
 
 
 def test_the_name_says_what_it_is_made_of():
-    assert JUDGE.name == "local 1: verifier function from 0.4, encoder letters@0123456789abcdef"
+    assert JUDGE.name == "local 2: verifier function from 0.4, encoder letters@0123456789abcdef"
 
 
 def test_a_verdict_keeps_the_probability_and_holds_from_the_threshold():
@@ -145,21 +145,27 @@ def test_a_passage_is_useful_where_it_supports_a_statement():
     assert "Ten days." in verdicts[0].reason
 
 
-def test_a_missing_verdict_is_missing_only_where_no_statement_holds():
+def test_of_two_passages_that_support_the_answer_that_on_the_question_is_more_useful():
+    contexts = ["Ten days.", "How long is leave: Ten days."]
+    (other, subject) = (each.value or 0 for each in JUDGE.useful("How long is leave?", "Ten days.", contexts))
+    assert other < subject
+
+
+def test_a_missing_verdict_makes_the_one_on_the_passage_missing():
     verdicts = JUDGE.useful("How long?", "Ten days. A crash.", ["Ten days.", "It rains."])
-    assert [each.value is None for each in verdicts] == [False, True]
+    assert [each.value for each in verdicts] == [None, None]
+    assert "no model" in verdicts[0].reason
 
 
 def test_an_answer_that_states_nothing_makes_no_passage_useful_or_not():
     assert [each.value for each in JUDGE.useful("Why?", "...", ["a", "b"])] == [None, None]
 
 
-def test_questions_asked_back_are_the_statements_nearest_to_the_whole():
-    response = "Aaaa bbbb aaab. Zz. Aabb abab. I do not know. Abab."
-    back = JUDGE.questions(response, 2)
-    assert [each.question for each in back] == ["Aaaa bbbb aaab.", "Aabb abab."]
-    assert [each.noncommittal for each in JUDGE.questions("I don't know.", 3)] == [True]
-    assert JUDGE.questions("", 3) == []
+def test_the_response_itself_stands_for_questions_asked_back():
+    (back,) = JUDGE.questions("Ten days. I do not know why.", 3)
+    assert back.question == "Ten days. I do not know why." and not back.noncommittal
+    assert [each.noncommittal for each in JUDGE.questions("I don't know. It is unclear.", 3)] == [True]
+    assert JUDGE.questions("", 3) == [] and JUDGE.questions("Ten days.", 0) == []
 
 
 def test_entities_are_names_dates_and_numbers_each_once():
