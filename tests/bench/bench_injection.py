@@ -58,11 +58,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 from scripted import ScriptedModel
 
+from rag.fences import plain
 from rag.generation.citations import grounded
 from rag.generation.extractive import extractive
 from rag.generation.instructions import guarded, instructions, speaks_to_an_assistant
 from rag.generation.marks import flat, without_marks
-from rag.generation.prompt import plain
 from rag.generation.proving import proven
 from rag.generation.safe import safe
 from rag.generation.verify import THRESHOLD, default_verifier

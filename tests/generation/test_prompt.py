@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from passages import hit_of, lamps
 
+from rag.fences import delimiter, plain
 from rag.generation.context import assemble
-from rag.generation.prompt import SYSTEM, delimiter, make_prompt, plain
+from rag.generation.prompt import SYSTEM, make_prompt
 from rag.types import Message
 
 
