@@ -285,11 +285,23 @@ class Screen:
         self.line(
             ("; ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items()), "dim")
         )
+        self.failures(found)
         for note in found.notes:
             self.line(("note  ", "yellow"), plain(note))
         for row in found.rows:
             if row.failure:
                 self.line(("failed  ", "red"), plain(row.question.id), (f"  {plain(row.failure)}", "dim"))
+
+    def failures(self, found: Evaluation) -> None:
+        """Print at which stage wrong answers went wrong, how many at each, and what would mend it."""
+        from rag.eval.findings import failure_lines
+
+        lines = failure_lines(found)
+        if lines:
+            self.line()
+            self.line(("where answers went wrong", "dim"))
+        for line in lines:
+            self.line(f"{line.mode.words:<17}", f"{line.count:>4}  ", (line.fix, "dim"))
 
     def comparison(self, found: Evaluation, comparison: Comparison) -> None:
         """Print what differs from a baseline, and what can be claimed of it."""

@@ -15,6 +15,7 @@ from rag.types import Answer, Hit, Span
 
 LONGEST_TEXT = 4_000
 MOST_GROUNDS = 40
+MOST_GOLD = 4
 
 
 def card(row: Row, anchor: str, lower_is_better: frozenset[str]) -> dict[str, object]:
@@ -34,6 +35,7 @@ def card(row: Row, anchor: str, lower_is_better: frozenset[str]) -> dict[str, ob
         "sentences": [] if answer is None else _sentences(answer),
         "said": said(row),
         "reference": reference(row),
+        "gold_texts": [one_line(each, 600) for each in question.reference_contexts[:MOST_GOLD]],
         "scores": [
             (one_line(name, 60), f"{value:.2f}", _tone(1 - value if name in lower_is_better else value))
             for name, value in row.scores.items()

@@ -10,7 +10,7 @@ import numpy as np
 
 from rag.errors import InputError
 from rag.eval.bootstrap import Estimate
-from rag.eval.calibration import Bin, calibration_error, outcome, reliability_bins
+from rag.eval.calibration import CALIBRATION, Bin, calibration_error, outcome, reliability_bins
 from rag.eval.catalogue import metric_named
 from rag.eval.comparison import Difference
 from rag.eval.failures import FIXES, FailureMode, count_failures
@@ -63,7 +63,7 @@ def metric_lines(evaluation: Evaluation) -> tuple[MetricLine, ...]:
     means = evaluation.comparison.means if evaluation.comparison else {}
     judge = str(evaluation.setup.get("judge") or "a judge")
     lines = []
-    for name, estimate in evaluation.summary.items():
+    for name, estimate in {**evaluation.summary, **evaluation.statistics}.items():
         formula, higher, judged = _told(name, known.get(name))
         lines.append(
             MetricLine(
@@ -84,6 +84,9 @@ def _told(name: str, described: object) -> tuple[str, bool, bool]:
     if isinstance(described, dict):
         higher = described.get("higher_is_better", True) is not False
         return str(described.get("formula") or ""), higher, described.get("judged") is True
+    of_set = next((each for each in CALIBRATION if each.name == name), None)
+    if of_set is not None:
+        return of_set.formula, of_set.higher_is_better, False
     try:
         metric = metric_named(name)
     except InputError:

@@ -6,10 +6,12 @@ numbered, and what would steer a screen is shown as its number. Its policy lets 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from rag.eval.bootstrap import Estimate
 from rag.eval.cards import card, diagnosis, reference, said, text
@@ -35,6 +37,10 @@ from rag.eval.findings import (
 from rag.eval.report import Comparison, Evaluation, Row
 from rag.eval.showing import one_line
 
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+_FOLDER = files("rag.eval") / "templates"
 MOST_WORST = 40
 MOST_WORSE = 25
 MOST_NAMED = 12
@@ -50,7 +56,6 @@ def html_report(
         differences: To an earlier run of which nothing else is known.
         baseline: A comparison in place of the evaluation's own.
     """
-    from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
     if differences and baseline is None:
@@ -59,14 +64,19 @@ def html_report(
         )
     if baseline is not None:
         evaluation = replace(evaluation, comparison=baseline)
-    folder = files("rag.eval") / "templates"
+    # what `charts` draws, and the style, are markup; all else is escaped
+    style = Markup((_FOLDER / "report.css").read_text("utf-8"))
+    return _template().render(page=_page(evaluation, Markup), style=style) + "\n"
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    template = environment.from_string((folder / "report.html.j2").read_text("utf-8"))
-    # what is drawn by `charts`, and the style, are markup; all else is escaped
-    style = Markup((folder / "report.css").read_text("utf-8"))
-    return template.render(page=_page(evaluation, Markup), style=style) + "\n"
+    return environment.from_string((_FOLDER / "report.html.j2").read_text("utf-8"))
 
 
 _Drawn = Callable[[str], str]
@@ -288,7 +298,9 @@ def _slices(evaluation: Evaluation, lines: Sequence[MetricLine]) -> list[dict[st
     if kinds:
         hint = "Means of each metric by kind of question; hover for the interval and the number of questions."
         shown = _shown(lines, kinds)
-        rows = [(line.name, [_heat(each.get(line.name), line) for each in kinds.values()]) for line in shown]
+        sizes = [sum(row.question.kind == kind for row in evaluation.rows) for kind in kinds]
+        rows = [("questions", [{"value": str(size), "tone": "dim", "told": ""} for size in sizes])]
+        rows += [(line.name, [_heat(each.get(line.name), line) for each in kinds.values()]) for line in shown]
         found.append(_slice("slices", "By kind of question", "Metric", hint, list(named.values()), rows))
     if documents:
         hint = "Means over the questions whose answer each document holds."

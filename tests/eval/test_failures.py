@@ -9,12 +9,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import HashingEncoder
+from pydantic import TypeAdapter
 
-from rag.eval.failures import FIXES, FailureMode, diagnosed
+from rag.eval.failures import FIXES, Diagnosis, FailureMode, count_failures, diagnose, diagnosed
 from rag.eval.questions import Place, Question
+from rag.eval.report import Row
 from rag.eval.sample import Sample
+from rag.eval.trace import Trace
 from rag.pipeline import Engine
-from rag.types import Answer, Chunk, Citation, Document, Hit, Scores, Sentence, Span
+from rag.types import (
+    Answer,
+    Chunk,
+    Citation,
+    Claim,
+    Document,
+    Hit,
+    Judgement,
+    Principal,
+    Scores,
+    Sentence,
+    Span,
+)
 
 LEAVE = "Parents have leave of 26 weeks with full pay. The form lies in the office on the second floor."
 BOATS = "The ferry Plover carries 98 cars. The ferry Dunlin carries 40 cars on its lower deck."
@@ -189,3 +204,91 @@ def test_a_question_that_nothing_answers(engine: Callable[..., Engine]):
 def test_a_right_refusal_is_not_diagnosed(engine: Callable[..., Engine]):
     question = Question("u", "What does a dog cost on the ferry?", answerable=False)
     assert mode_of(engine(generator=refuses), question) is None
+
+
+def test_only_wrong_answers_are_traced(engine: Callable[..., Engine]):
+    def trace(question: Question) -> Trace:
+        raise AssertionError("the answer is right")
+
+    assert diagnosed(asked(engine(generator=quotes_gold), QUESTION), trace) is None
+
+
+def test_without_a_trace_the_hits_are_looked_at(engine: Callable[..., Engine]):
+    sample = asked(engine(generator=cuts_contexts), QUESTION)
+    assert diagnose(sample).mode is FailureMode.NOT_IN_CONTEXT
+    found = diagnose(replace(sample, hits=()))
+    assert found.mode is FailureMode.NOT_RETRIEVED and "not looked into" in found.reason
+
+
+def test_a_document_that_one_may_not_read_holds_nothing(engine: Callable[..., Engine], tmp_path: Path):
+    kb = engine({"soup.md": SOUP}, generator=refuses)
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    (secret / "leave.md").write_text(LEAVE, "utf-8")
+    kb.add(secret, readers=["boss"])
+    (hidden,) = kb.trace(QUESTION, principal=Principal("clerk")).places
+    assert (hidden.document_id, hidden.text, hidden.chunks, hidden.ranks) == ("", "", (), {})
+    assert hidden.problem == "no document of that name is in the index"
+    (shown,) = kb.trace(QUESTION, principal=Principal("boss")).places
+    assert shown.text == GOLD and shown.chunks and set(shown.ranks) == {"bm25", "dense", "fused"}
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        replace(QUESTION, documents=()),
+        replace(QUESTION, reference_contexts=()),
+        replace(QUESTION, documents=(Place("leave.md"),), reference_contexts=()),
+    ],
+)
+def test_a_place_is_found_by_what_is_known_of_it(engine: Callable[..., Engine], question: Question):
+    (place,) = engine().trace(question).places
+    assert place.source.endswith("leave.md") and place.chunks and not place.problem
+    assert GOLD in place.text
+
+
+def test_a_chunk_that_is_named_is_found(engine: Callable[..., Engine]):
+    kb = engine()
+    named = kb.search("leave of parents", k=1)[0].chunk.id
+    question = replace(QUESTION, reference_context_ids=(named,))
+    assert kb.trace(question).places[0].chunks == (named,)
+    gone = replace(QUESTION, reference_context_ids=("0" * 64 + ":0-9",))
+    assert not kb.trace(gone).places[0].document_id
+
+
+def test_nothing_is_said_of_what_cannot_be_told(engine: Callable[..., Engine]):
+    kb = engine(generator=says_nothing_of_it)
+    asked_for = QUESTION.user_input
+    assert mode_of(kb, Question("q", asked_for)) is None
+    cited = Path(asked(kb, QUESTION).answer.citations[0].source).name
+    of_a_document = Question("q", asked_for, "26 weeks", documents=(Place(cited),), answerable=True)
+    assert mode_of(kb, of_a_document) is None
+    assert mode_of(kb, replace(of_a_document, documents=(Place("leave.md"),))) is FailureMode.IGNORED
+
+
+def test_a_judge_that_finds_it_said_is_believed(engine: Callable[..., Engine]):
+    class Agreeing:
+        def supported(self, claims: Sequence[Claim]) -> list[Judgement]:
+            return [Judgement(self.value) for _ in claims]
+
+        def __init__(self, value: float | None) -> None:
+            self.value = value
+
+    sample = asked(engine(generator=says_nothing_of_it), QUESTION)
+    assert diagnose(sample, judge=Agreeing(0.9)) is None
+    assert diagnose(sample, judge=Agreeing(None)) is None
+    assert diagnose(sample, judge=Agreeing(0.1)).mode is FailureMode.IGNORED
+
+
+def test_a_row_with_a_diagnosis_comes_back_from_json():
+    found = Diagnosis(FailureMode.DEMOTED, "rank 12", "answer from more")
+    row = Row(QUESTION, (), None, {}, diagnosis=found)
+    adapter = TypeAdapter(Row)
+    assert adapter.validate_json(adapter.dump_json(row)).diagnosis == found
+
+
+def test_failures_are_counted_in_the_order_of_the_pipeline():
+    modes = [FailureMode.WRONGLY_REFUSED, FailureMode.NOT_PARSED, FailureMode.WRONGLY_REFUSED]
+    counted = count_failures([*(Diagnosis(mode, "", "") for mode in modes), None])
+    assert list(counted.items()) == [("not_parsed", 1), ("wrongly_refused", 2)]
+    assert set(FIXES) == set(FailureMode)
