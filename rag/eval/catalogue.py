@@ -169,7 +169,7 @@ _ALL = (
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 SET_METRICS: Mapping[str, SetMetric] = {metric.name: metric for metric in CALIBRATION}
-"""Metrics of the set as a whole, of the answers that any evaluation asks for: see `estimate_set`."""
+"""Metrics of the set as a whole, of the answers that any evaluation asks for."""
 
 _BY_DEFAULT = (
     "refusal_precision",
