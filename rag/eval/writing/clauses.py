@@ -207,7 +207,10 @@ def _without_capital(text: str, common: Set[str]) -> str:
     if first is None:
         return text
     word = first[0]
-    is_common = word.lower() in DETERMINERS | PREPOSITIONS | _JOINING or word.lower() in common
+    # of a name of several words the first may be a common one: Viscount Threnhold, Soldier's Peak
+    named = any(part[0].isupper() for part in text.split()[1:2])
+    small = word.lower()
+    is_common = small in DETERMINERS | PREPOSITIONS | _JOINING or (small in common and not named)
     lowered = word in ("A", "You") or (is_common and word[1:].islower())
     return text[0].lower() + text[1:] if lowered else text
 

@@ -15,6 +15,9 @@ MOST_CELLS = 12
 LONGEST_CELL = 60  # characters
 _RULE = re.compile(r"[|:+\s-]*-[|:+\s-]*\Z")
 _ITEM = re.compile(r"\s*(?:[-*+•●▪◦‣–—]|\(?(?:\d{1,2}|[a-z])[.)])\s+(?P<text>\S.*)")
+_LINK = re.compile(r"\[([^\]]*)\]\([^)\s]*\)")
+_COLUMN = re.compile(r"(?!.*\w\.\w)(?=.*[A-Za-z]{2})[\w$€£%(#].*[\w%)°€$£?.]")
+"""The name of a column in English: no address, and nothing between dashes."""
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 
 
@@ -123,7 +126,7 @@ def _tables(document: Document, lines: Sequence[_Line]) -> Iterator[Table]:
 def _cells(line: str) -> tuple[str, ...]:
     inner = line.removeprefix("|")
     inner = inner[:-1] if line.startswith("|") and inner.endswith("|") else inner
-    return tuple(plain_text(cell) for cell in inner.split("|"))
+    return tuple(plain_text(_LINK.sub(r"\1", cell)).removesuffix(":") for cell in inner.split("|"))
 
 
 def _table(document: Document, rows: Sequence[TableRow]) -> Table | None:
@@ -132,7 +135,7 @@ def _table(document: Document, rows: Sequence[TableRow]) -> Table | None:
     columns, body = rows[0], rows[1:]
     width = len(columns.cells)
     names = columns.cells[1:]
-    named = all(_LETTERS.search(name) and len(name) <= LONGEST_CELL for name in names)
+    named = all(_COLUMN.fullmatch(name) and len(name) <= LONGEST_CELL for name in names)
     if not 2 <= width <= MOST_CELLS or not named or len(set(names)) < len(names):
         return None
     keys = Counter(row.cells[0].casefold() for row in body)

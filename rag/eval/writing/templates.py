@@ -102,7 +102,9 @@ _ONE_NOUN = re.compile(
 )
 """A bare noun that only the sentences around it explain: how long does the walk take?"""
 _VAGUE = re.compile(r"(?:same|only|most|more|first|last|next|other|\w+est|similar|result|case|reason)\b")
-_INNER = re.compile(r"\b(?:that|when|which|who|whom|if|where|because|and|or|not|than|as)\b", re.IGNORECASE)
+_INNER = re.compile(
+    r"\b(?:that|whether|when|which|who|whom|if|where|because|and|or|not|than|as)\b", re.IGNORECASE
+)
 _MEASURED_FROM = re.compile(r"\s*(?:before|after|ago|later|earlier|ahead|and|or|to|behind)\b")
 
 
@@ -318,6 +320,8 @@ def _definitions(clause: Clause) -> Iterator[Asked]:
             yield Asked(f"{who} {clause.verb} {clause.subject}", rest, kind)
     elif clause.form and clause.form.base in ("mean", "consist", "comprise") and not clause.lead:
         of = rest.startswith("of ")
+        if clause.form.base == "consist" and not of:
+            return
         question = f"what {_turned(clause, '')}{' of' if of else ''}"
         yield Asked(question, rest.removeprefix("of "), Kind.LIST if " and " in rest else Kind.DEFINITION)
 
