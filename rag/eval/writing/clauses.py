@@ -42,6 +42,11 @@ _LEAD_WORDS = (
     "|Above|If|When|Where"
 )
 _LEAD = re.compile(rf"((?:{_LEAD_WORDS})\b[^,;:()]{{2,80}}), (?=\S)")
+_CONNECTIVE = re.compile(
+    r"^(?:However|For example|For instance|In addition|In fact|In particular|Moreover|Furthermore"
+    r"|Additionally|Consequently|Thus|Finally|Similarly|Nevertheless|Nonetheless|Of course|In general|Generally|Also), "
+)
+"""What ties a sentence to the one before and says nothing itself."""
 _CUT = re.compile(
     r"\s*(?:;|:|\sbut\b|\s[–—-]\s|,? \(|,? (?:although|though|whereas|while|because|even if)\b"
     r"|, (?:and|but|so|or|which|who|whom|whose|where|when|with|then|as|nor|yet|including|such|not)\b"
@@ -85,7 +90,9 @@ def parse_clause(sentence: str, common: Set[str]) -> Clause | None:
     starts_well = sentence[0].isupper() or sentence[0].isdigit() or sentence[0] in "€$£"
     if not starts_well or _NO_SENTENCE.search(sentence) or not _balanced(sentence):
         return None
-    body = sentence[:-1]
+    body = _CONNECTIVE.sub("", sentence[:-1])
+    if not body or (not body[0].isupper() and not body[0].isdigit()):
+        body = body[:1].upper() + body[1:]
     lead = _LEAD.match(body)
     if lead:
         body = body[lead.end() :]
@@ -174,6 +181,8 @@ def _is_subject(text: str) -> bool:
     if not words or len(words) > LONGEST_SUBJECT or set(lower) & (POINTING | _JOINING - {"and", "to"}):
         return False
     if lower[0] in PREPOSITIONS or lower[0] in OWNING or lower[-1] in PREPOSITIONS | DETERMINERS - {"you"}:
+        return False
+    if lower[-1] in ("first", "second", "third", "last", "next", "only", "just", "best", "rest"):
         return False
     if lower[-1].endswith("ly") and lower[-1] not in ("family", "assembly", "supply", "italy", "july"):
         return False

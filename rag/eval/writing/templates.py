@@ -78,11 +78,23 @@ _PEOPLE = frozenset(
     "director manager officer captain master council committee head chair leader founder editor author "
     "engineer purser mate government parliament president king queen emperor team department ministry".split()
 )
+_HUMAN = frozenset(
+    "argue suggest say write believe propose discover invent marry die learn think teach tell explain".split()
+)
 _PLURALS = frozenset("people men women children feet fish aircraft sheep staff' staff species crew".split())
 _PLACED = frozenset(
     "located situated held kept stored born based built buried moored found published".split()
 )
 _WHERE = re.compile(r"(?P<verb>\w+) (?:in|at|on|near) (?P<place>(?:the )?[A-ZÀ-Þ][^,]*)")
+_OBJECT = re.compile(
+    r"(?P<thing>(?:the|a|an) (?:(?!(?:of|and|or) (?:which|that)\b)[\w’'-]+ ){0,5}?[\w’'-]{3,})"
+    r"(?P<behind>(?: (?:in|on|at|by|for|from|with|to|as|during|after|before|through|into|between|against)"
+    r" .*)?)"
+)
+_NO_OBJECT = frozenset(
+    "become remain say argue believe think suggest cost weigh last lie live stay come go appear seem happen "
+    "occur mean consist comprise end begin start take make have call name find give visit follow meet".split()
+)
 _OTHER_PREPOSITIONS = PREPOSITIONS - {"up", "off", "out", "down"}
 
 
@@ -339,7 +351,8 @@ def _subjects(clause: Clause) -> Iterator[Asked]:
         return
     if re.search(r"\b(?:its|his|her|their|your)\b", clause.rest):
         return
-    if is_person(subject):
+    human = clause.form is not None and clause.form.base in _HUMAN and is_name(subject)
+    if is_person(subject) or (human and not lower.startswith(("the ", "a ", "an "))):
         yield Asked(_with_lead(clause, f"who {words}"), subject, Kind.SINGLE_FACT)
     elif clause.verb in ("is", "was") and is_name(clause.rest.split(",")[0]):
         return
@@ -349,6 +362,18 @@ def _subjects(clause: Clause) -> Iterator[Asked]:
         clause.verb in ("is", "was") and clause.rest.startswith(("the ", "one of the ")) and is_name(subject)
     ):
         yield Asked(_with_lead(clause, f"what {words}"), subject, Kind.SINGLE_FACT)
+
+
+def _objects(clause: Clause) -> Iterator[Asked]:
+    """`A guarantees the B to C` -> what does A guarantee to C."""
+    match = _OBJECT.fullmatch(clause.rest)
+    if clause.form is None or match is None or clause.form.base in _NO_OBJECT:
+        return
+    thing = match["thing"]
+    if is_name(thing) or _is_role(thing) or re.search(rf"{DATE}|{UNIT}\b", thing):
+        return
+    question = f"what {_turned(clause, match['behind'])}"
+    yield Asked(_with_lead(clause, question), thing, Kind.SINGLE_FACT)
 
 
 def _agents(clause: Clause) -> Iterator[Asked]:
@@ -384,6 +409,7 @@ _RULES: tuple[Callable[[Clause], Iterator[Asked]], ...] = (
     _subjects,
     _agents,
     _places,
+    _objects,
 )
 
 
@@ -403,7 +429,7 @@ def reads_well(question: str, answer: str) -> bool:
         return False
     if answer.split()[0].lower() in ("that", "this", "these", "those", "it", "so", "not", "to"):
         return False
-    if answer.split()[-1].lower() in PREPOSITIONS | DETERMINERS | {"similar", "and", "or"}:
+    if answer.split()[-1].lower() in PREPOSITIONS | DETERMINERS | {"similar", "and", "or", "just", "not"}:
         return False
     inside = f" {' '.join(words)} "
     return (

@@ -38,6 +38,7 @@ def draft_unanswerable(
 ) -> list[Draft]:
     """Drafts with one thing changed that no text has beside the rest, in an order by the seed.
 
+    Rows and columns of tables whose first columns are of another sort come last: those are the sillier ones.
     `alike` tells how near names are to each other in meaning: what is put in is near to what it replaces.
     """
     chance = random.Random(seed)
@@ -51,7 +52,26 @@ def draft_unanswerable(
         found += _other_column(draft, columns, nearest)
         found += _swapped(draft, pools, columns, nearest, years, chance)
     chance.shuffle(found)
-    return found
+    sorts = _sorts(swappable)
+    return sorted(found, key=lambda each: _is_odd(each, sorts, nearest))
+
+
+def _sorts(drafts: Sequence[Draft]) -> dict[str, set[str]]:
+    """The names of first columns by each row, and by each other column, that stands beside them."""
+    sorts = defaultdict[str, set[str]](set)
+    for draft in drafts:
+        if draft.kind is Kind.TABLE:
+            for name in draft.names[:2]:
+                sorts[name].add(draft.names[2])
+    return sorts
+
+
+def _is_odd(draft: Draft, sorts: dict[str, set[str]], nearest: _Nearest) -> bool:
+    """Whether a row of one sort is asked for what only rows of another sort have."""
+    if draft.kind is not Kind.TABLE:
+        return False
+    rows, columns = (sorts.get(name, set()) for name in draft.names[:2])
+    return not rows & columns and not any(nearest(one, sorted(columns)) for one in sorted(rows) if one)
 
 
 class _Nearest:

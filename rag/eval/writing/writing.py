@@ -17,6 +17,8 @@ from rag.eval.writing.unanswerable import draft_unanswerable
 from rag.types import Document
 
 Progress = Callable[[int, int], None]
+Order = Callable[[Sequence[Draft], Sequence[Draft]], Iterator[Draft]]
+"""The order in which drafts are tried, told which were good so far."""
 
 _WEIGHT = {Kind.COMPARISON: 0.5, Kind.MULTI_DOCUMENT: 0.5}
 MOST_TRIES = 30
@@ -84,9 +86,9 @@ def write_questions(
     asked = Asked(checker.terms)
     told = Counter[str]()
 
-    def taken(pool: Sequence[Draft], count: int) -> list[Draft]:
+    def taken(pool: Sequence[Draft], count: int, order: Order) -> list[Draft]:
         good = list[Draft]()
-        for draft in _spread(pool, plan.seed, good):
+        for draft in order(pool, good):
             if len(good) >= count or told["checked"] >= plan.count * MOST_TRIES:
                 break
             fault = "" if asked.is_new(draft) else "it is asked already"
@@ -102,10 +104,13 @@ def write_questions(
                 progress(told["done"], plan.count)
         return good
 
-    good = taken(_unambiguous(wanted, checker, dropped), plan.count - without)
+    def spread(pool: Sequence[Draft], good: Sequence[Draft]) -> Iterator[Draft]:
+        return _spread(pool, plan.seed, good)
+
+    good = taken(_unambiguous(wanted, checker, dropped), plan.count - without, spread)
     pool = draft_unanswerable(drafted, held.values(), checker.alike, plan.seed) if without else []
     lacking = [draft for draft in pool if not plan.kinds or draft.kind in plan.kinds]
-    good += taken(lacking, without)
+    good += taken(lacking, without, lambda pool, _: iter(pool))
     random.Random(plan.seed).shuffle(good)
     questions = tuple(_question(draft, held) for draft in good)
     return QuestionSet(questions, len(drafts), dict(sorted(dropped.items())))

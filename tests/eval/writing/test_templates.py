@@ -75,6 +75,18 @@ def asked(sentence: str) -> dict[str, tuple[str, Kind]]:
             Kind.SINGLE_FACT,
         ),
         (
+            "However, the harbour office sends the daily report to the coast authority.",
+            "what does the harbour office send to the coast authority",
+            "the daily report",
+            Kind.SINGLE_FACT,
+        ),
+        (
+            "Thorburn argued that the quay was too narrow for two ships.",
+            "who argued that the quay was too narrow for two ships",
+            "Thorburn",
+            Kind.SINGLE_FACT,
+        ),
+        (
             "The old lighthouse is 42 metres high.",
             "how high is the old lighthouse",
             "42 metres",

@@ -112,7 +112,7 @@ def test_the_unanswerable_have_no_place_and_ask_for_what_is_not_there() -> None:
     for question in without:
         assert question.reference is None
         assert not question.documents and not question.reference_contexts
-        assert question.extra["missing"] in question.user_input
+        assert str(question.extra["missing"]).partition(",")[0].lower() in question.user_input.lower()
     # what the tables do have is never called unanswerable
     assert not any(
         "Dunlin" in q.user_input and ("wind" in q.user_input.lower() or "beds" in q.user_input)
