@@ -43,8 +43,9 @@ _LEAD_WORDS = (
 )
 _LEAD = re.compile(rf"((?:{_LEAD_WORDS})\b[^,;:()]{{2,80}}), (?=\S)")
 _CONNECTIVE = re.compile(
-    r"^(?:However|For example|For instance|In addition|In fact|In particular|Moreover|Furthermore"
-    r"|Additionally|Consequently|Thus|Finally|Similarly|Nevertheless|Nonetheless|Of course|In general|Generally|Also), "
+    r"^(?:However|For example|For instance|In addition|In fact|In particular|Moreover"
+    r"|Furthermore|Additionally|Consequently|Thus|Finally|Similarly|Nevertheless|Nonetheless"
+    r"|Of course|In general|Generally|Also), "
 )
 """What ties a sentence to the one before and says nothing itself."""
 _CUT = re.compile(
