@@ -16,15 +16,15 @@ from rag.eval.comparison import Difference
 from rag.eval.failures import FIXES, FailureMode, count_failures
 from rag.eval.report import Comparison, Evaluation, Row
 
-Z_LEVEL, Z_POWER = 1.96, 0.84
+Z_LEVEL = 1.96
 
 
 @dataclass(frozen=True, slots=True)
 class MetricLine:
     """A metric as a reader is shown it.
 
-    `detectable` is the difference to another run of this size that would be found four times in five, by
-    the width of the interval, None where there is none. `judged_by` is what judged, or that nothing did.
+    `detectable` is the difference to another run of this size that would be found four times in five, None
+    where that cannot be told. `judged_by` is what judged, or that nothing did.
     """
 
     name: str
@@ -72,7 +72,7 @@ def metric_lines(evaluation: Evaluation) -> tuple[MetricLine, ...]:
                 formula,
                 higher,
                 judge if judged else "exact: no judge",
-                _detectable(estimate),
+                estimate.detectable if math.isfinite(estimate.detectable) else None,
                 means.get(name),
             )
         )
@@ -92,13 +92,6 @@ def _told(name: str, described: object) -> tuple[str, bool, bool]:
     except InputError:
         return "", True, False
     return metric.formula, metric.higher_is_better, "judge" in metric.needs
-
-
-def _detectable(estimate: Estimate) -> float | None:
-    width = estimate.high - estimate.low
-    if not math.isfinite(width) or estimate.n < 2:
-        return None
-    return width / 2 * (Z_LEVEL + Z_POWER) / Z_LEVEL
 
 
 def lower_is_better(evaluation: Evaluation) -> frozenset[str]:

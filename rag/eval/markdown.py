@@ -129,7 +129,8 @@ def _metrics(evaluation: Evaluation) -> Iterator[str]:
     yield _table(head, rows, left=(0, 2, 7))
     yield (
         "*Detectable* is the difference to another run of this size that would be found four times in five. "
-        "A missed verdict counts against the answer. ↓ means that less is better."
+        "A missed verdict counts against the answer. *Rough* is an interval from fewer "
+        "than 10 questions, from fewer than 6 documents, or from equal scores. ↓ means that less is better."
     )
 
 
@@ -248,4 +249,4 @@ def _decimal(value: float) -> str:
 def _interval(estimate: Estimate) -> str:
     if not math.isfinite(estimate.low):
         return "–"
-    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (few)")
+    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (rough)")

@@ -378,4 +378,4 @@ def _decimal(value: float) -> str:
 def _interval(estimate: Estimate) -> str:
     if not math.isfinite(estimate.low) or not math.isfinite(estimate.high):
         return "–"
-    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (few)")
+    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (rough)")

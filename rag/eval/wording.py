@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 
+from rag.sentences import sentence_spans
+
 LEAST_SAID = 0.5
 """The share of a reference's words and numbers that a text must have to say it."""
 SAME_SUBJECT = 0.5
-"""The share of the shorter one's words that two sentences on one subject have in common."""
+"""The share of a sentence's words that one on the same subject has too."""
 
 _TOKEN = re.compile(r"\d+(?:[.,:]\d+)*|[^\W\d_]+(?:['’]t)?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -86,14 +88,20 @@ def says(text: str, reference: str) -> bool:
 def contradiction(sentence: str, gold: str, reference: str = "") -> str:
     """What of a sentence contradicts the gold text, for a reader; `""` where nothing does.
 
-    Two texts are on one subject where the shorter has half of its words in common with the other. They
-    contradict where a number is asked for, so that the reference (or, without one, the gold) has some, and
-    the sentence has others alone; or where one denies and the other does not, and most words are common.
+    Each sentence of the gold is looked at by itself. Two sentences are on one subject where half of the
+    words of the one given, and of the shorter, are in the other. They contradict where a number is asked
+    for, so that the reference (or, without one, the gold) has some, and the sentence has others alone; or
+    where one denies and the other does not, and most words are common.
     """
+    parts = [gold[span.start : span.end] for span in sentence_spans(gold)] or [gold]
+    return next(filter(None, (_contradiction(sentence, part, reference) for part in parts)), "")
+
+
+def _contradiction(sentence: str, gold: str, reference: str) -> str:
     mine, other = subjects_of(sentence), subjects_of(gold)
     least = min(len(mine), len(other))
     common = len(mine & other)
-    if least < 2 or common < SAME_SUBJECT * least:
+    if least < 2 or common < SAME_SUBJECT * max(least, len(mine)):
         return ""
     wanted = numbers_of(reference or gold)
     wrong = numbers_of(sentence) - numbers_of(gold) - numbers_of(reference)
