@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.errors import RagError as RagError
     from rag.eval.experiment import evaluate as evaluate
+    from rag.eval.judges.endpoint import endpoint_judge as endpoint_judge
+    from rag.eval.judges.language import language_judge as language_judge
     from rag.generation.extractive import extractive as extractive
     from rag.generation.proof import differences as differences
     from rag.generation.runtime import open_model as open_model
@@ -57,9 +59,11 @@ _HOME = {
     "convex": "rag.retrieval.fusion",
     "dense": "rag.retrieval.dense",
     "differences": "rag.generation.proof",
+    "endpoint_judge": "rag.eval.judges.endpoint",
     "evaluate": "rag.eval.experiment",
     "extractive": "rag.generation.extractive",
     "hybrid": "rag.retrieval.hybrid",
+    "language_judge": "rag.eval.judges.language",
     "lexical": "rag.retrieval.lexical",
     "load": "rag.ingestion.load",
     "open": "rag.pipeline",

@@ -36,6 +36,10 @@ class DoorSettings:
 
     `query_log` is a file in which the service keeps what was asked and how it went, empty for none, with
     the questions `redacted`, only as hashes (`hashed`), or as they are (`plain`).
+
+    `judge` says who judges answers (`rag.api.judging`) and `judge_model` by which model, each verdict by
+    `judge_votes` votes at most in each order. The key of a judge's server is no setting: `RAG_JUDGE_KEY` is
+    read where it is sent, and kept nowhere else.
     """
 
     index: Path | str = Path(".rag")
@@ -53,12 +57,17 @@ class DoorSettings:
     groups_header: str = ""
     query_log: str = ""
     query_log_questions: Questions = "redacted"
+    judge: str = ""
+    judge_model: str = ""
+    judge_votes: int = 1
 
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65535:
             raise InputError(f"port is in 0..65535, not {self.port}")
         if self.max_k < 1 or self.max_body_bytes < 1:
             raise InputError("max_k and max_body_bytes are 1 or more")
+        if self.judge_votes < 1 or self.judge_votes % 2 == 0:
+            raise InputError(f"judge_votes is an odd number, 1 or more, not {self.judge_votes}")
         if self.policy not in ("drop", "repair", "flag"):
             raise InputError(f"policy is drop, repair or flag, not {self.policy!r}")
         if self.query_log_questions not in ("redacted", "hashed", "plain"):
@@ -100,7 +109,7 @@ def read_settings(
 
 
 _NAMES = tuple(field.name for field in fields(DoorSettings))
-_NUMBERS = ("port", "max_k", "max_body_bytes")
+_NUMBERS = ("port", "max_k", "max_body_bytes", "judge_votes")
 
 
 def _file(environment: Mapping[str, str], file: Path | None) -> Path | None:
