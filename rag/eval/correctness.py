@@ -8,11 +8,11 @@ from rag.eval.sample import Ground, Sample, Score
 from rag.eval.verdicts import (
     ask_similarities,
     ask_supported,
+    best_of_references,
     grounds,
     holds,
     judged,
     reasons,
-    reference_of,
 )
 from rag.protocols import Judge
 from rag.types import Claim, Judgement
@@ -45,15 +45,15 @@ def answer_correctness(sample: Sample, judge: Judge, beta: float = 1.0) -> Score
 
     A statement of the response is right where it follows from the reference, and one of the reference is
     lacking where it does not follow from the response; one without a verdict counts as wrong, or lacking.
-    Where neither side states anything the F is 1. None without a reference; 0 for a refusal or a failure.
+    Where neither side states anything the F is 1. The best by any accepted answer counts. None without one;
+    0 for a refusal or a failure.
 
     Source: ragas 0.4.3 (answer correctness).
     """
-    reference = reference_of(sample.question)
-    if reference is None:
-        return None
-    if sample.abstained or not sample.response.strip():
-        return Score(0.0)
+    return best_of_references(sample, lambda reference: _answer_correctness(sample, judge, reference, beta))
+
+
+def _answer_correctness(sample: Sample, judge: Judge, reference: str, beta: float) -> Score:
     matched = _match(sample, judge, reference)
     nothing_said = not matched.grounds
     f = 1.0 if nothing_said else f_beta(matched.right, matched.wrong, matched.lacking, beta)
@@ -68,15 +68,17 @@ def factual_correctness(sample: Sample, judge: Judge, mode: str = "f1", beta: fl
     With those right and wrong of the response, and those of the reference that are lacking, as in
     `answer_correctness`: precision is right / (right + wrong), recall right / (right + lacking), which
     takes its numerator from the response, as ragas does, and `f1` their F-beta. 0 where a ratio has no
-    statement, and for a refusal or a failure; None without a reference. Not rounded.
+    statement, and for a refusal or a failure; None without an accepted answer, the best of which counts.
+    Not rounded.
 
     Source: ragas 0.4.3 (factual correctness), which rounds to two digits.
     """
-    reference = reference_of(sample.question)
-    if reference is None:
-        return None
-    if sample.abstained or not sample.response.strip():
-        return Score(0.0)
+    return best_of_references(
+        sample, lambda reference: _factual_correctness(sample, judge, reference, mode, beta)
+    )
+
+
+def _factual_correctness(sample: Sample, judge: Judge, reference: str, mode: str, beta: float) -> Score:
     matched = _match(sample, judge, reference, lacking=mode != "precision")
     others = {"precision": matched.wrong, "recall": matched.lacking}
     if mode == "f1":

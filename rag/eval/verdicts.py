@@ -12,6 +12,7 @@ from rag.eval.sample import Ground, Sample, Score
 from rag.protocols import Judge
 from rag.types import Claim, Judgement
 
+_REFERENCES = 5  # accepted answers that a response is held to: each costs verdicts of its own
 _SHOWN = 80  # characters of a passage that a ground shows behind its place
 
 
@@ -84,6 +85,21 @@ def passage_names(contexts: Sequence[str]) -> list[str]:
         f"[{rank}] {line if len(line) <= _SHOWN else line[: _SHOWN - 1] + '…'}"
         for rank, line in enumerate(lines, 1)
     ]
+
+
+def best_of_references(sample: Sample, measure: Callable[[str], Score]) -> Score | None:
+    """The best score by any of the first five accepted answers with words in them, the first of equals.
+
+    None without one, or for an unanswerable question; 0 for a refusal or a failure, which says nothing.
+    """
+    if sample.question.answerable is False:
+        return None
+    references = [answer for answer in sample.question.answers if answer.strip()][:_REFERENCES]
+    if not references:
+        return None
+    if sample.abstained or not sample.response.strip():
+        return Score(0.0)
+    return max(map(measure, references), key=lambda score: score.value)
 
 
 def reference_of(question: Question) -> str | None:

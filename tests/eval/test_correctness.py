@@ -88,3 +88,14 @@ def test_refusals_failures_and_no_reference(name: str) -> None:
 
 def test_semantic_similarity_is_the_cosine() -> None:
     assert metric_named("semantic_similarity").measure(SAMPLE, JUDGE).value == 0.8
+
+
+def test_the_best_of_five_accepted_answers_counts() -> None:
+    judge = ScriptedJudge(supports=lambda claim: float((claim.text,) == claim.evidence), cosines={"A": 0.5})
+    several = Question("q", "?", reference="X", references=("", "A", "Y"))
+    score = answer_correctness(Sample(several, "A"), judge)
+    assert score.value == pytest.approx(0.75 + 0.125)
+    assert [ground.text for ground in score.grounds] == ["A", "A", "A"]
+    assert metric_named("factual_correctness").measure(Sample(several, "A"), judge).value == 1
+    late = Question("q", "?", references=("V", "W", "X", "Y", "Z", "A"))
+    assert metric_named("factual_correctness").measure(Sample(late, "A"), judge).value == 0
