@@ -28,7 +28,6 @@ from rag.eval.faithfulness import FAITHFULNESS
 from rag.eval.metric import Metric
 from rag.eval.noise import NOISE_SENSITIVITY
 from rag.eval.questions import Question
-from rag.eval.reference_support import REFERENCE_SUPPORT
 from rag.eval.relevancy import ANSWER_RELEVANCY
 from rag.eval.retrieval import PLACE_MEASURES, parse_place_measure
 from rag.eval.rouge import best_rouge_l
@@ -36,6 +35,7 @@ from rag.eval.sample import Sample, Score
 from rag.eval.set_metric import SetMetric
 from rag.eval.similarity import SEMANTIC_SIMILARITY
 from rag.eval.strings import string_present, string_similarity, verbatim_match
+from rag.eval.support import SUPPORT
 from rag.protocols import Judge
 from rag.types import Answer
 
@@ -164,7 +164,7 @@ _ALL = (
     *GOLD_CONTEXTS,
     *NOISE_SENSITIVITY,
     *CORRECTNESS,
-    REFERENCE_SUPPORT,
+    *SUPPORT,
     SEMANTIC_SIMILARITY,
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}

@@ -36,31 +36,46 @@ from rag.protocols import Judge, Verifier
 from rag.types import Claim, Fingerprint, Support, Vectors
 
 Floats = npt.NDArray[np.float64]
-FAITHFUL = ("faithfulness", "mean verdict")
+FAITHFUL = ("faithfulness", "response_support")
 CORRECT = (
     "reference_support",
     "answer_correctness",
     "factual_correctness",
-    "factual_correctness_precision",
-    "factual_correctness_recall",
     "semantic_similarity",
 )
 WORDS = ("token_f1", "exact_match", "rouge_score", "rouge_score_recall", "string_present")
-DIALOGUE = (*FAITHFUL, "answer_relevancy", "context_utilization", "context_recall", *CORRECT)
 FITTING = {
-    "wice": FAITHFUL,
+    "openqa": (*CORRECT, *WORDS),
     "begin": FAITHFUL,
+    "wice": FAITHFUL,
     "qags": FAITHFUL,
     "qags summaries": FAITHFUL,
-    "mtrag faithfulness": (*DIALOGUE, "token_f1", "rouge_score"),
-    "mtrag appropriateness": (*DIALOGUE, "token_f1", "rouge_score"),
-    "mtrag completeness": (*DIALOGUE, "token_f1", "rouge_score"),
-    "mtrag naturalness": (*DIALOGUE, "token_f1", "rouge_score"),
-    "openqa": (*CORRECT, *WORDS),
-    "financebench": (*CORRECT, *WORDS, *FAITHFUL),
-    "financebench refusals": ("noncommittal",),
     "hotpotqa passages": ("useful",),
     "nq passages": ("useful",),
+    "financebench refusals": ("noncommittal",),
+    "mtrag faithfulness": (*FAITHFUL, "context_utilization", "context_recall", "answer_relevancy"),
+    "mtrag appropriateness": (
+        *FAITHFUL,
+        "answer_relevancy",
+        "reference_support",
+        "answer_correctness",
+        "semantic_similarity",
+        "token_f1",
+        "rouge_score",
+    ),
+    "mtrag completeness": (
+        "answer_relevancy",
+        "context_recall",
+        "context_utilization",
+        "reference_support",
+        "answer_correctness",
+        "factual_correctness_recall",
+        "semantic_similarity",
+        "token_f1",
+        "rouge_score",
+    ),
+    "mtrag naturalness": ("answer_relevancy", "semantic_similarity", "token_f1"),
+    "financebench": (*CORRECT, *WORDS),
 }
 """Which metrics are held against which label. A metric that needs no judge is one of "no judge"."""
 PUBLISHED = {
@@ -168,10 +183,6 @@ def score_of(name: str, sample: Sample, judge: Judge) -> float:
     if name == "useful":
         (verdict,) = judge.useful(sample.question.user_input, sample.response, sample.retrieved_contexts)
         return verdict.value or 0.0
-    if name == "mean verdict":
-        score = METRICS["faithfulness"].measure(sample, judge)
-        values = [each.judgement.value or 0.0 for each in score.grounds] if score else []
-        return float(np.mean(values)) if values else 0.0
     metric = METRICS[name]
     score = metric.measure(sample, judge if "judge" in metric.needs else None)
     return 0.0 if score is None else score.value
@@ -255,8 +266,9 @@ def figures(rows: list[Rated], scores: Floats, threshold: float) -> dict[str, ob
     names = {name: at for at, name in enumerate(dict.fromkeys(x.cluster for x in rows))}
     clusters = [names[x.cluster] for x in rows]
     found: dict[str, object] = {"threshold": round(threshold, 4)}
+    graded = len(set(table[:, 1])) > 2
     for name, (function, bounds) in BOUNDS.items():
-        if function(table) is None:
+        if function(table) is None or (name in ("pearson", "spearman") and not graded):
             continue
         got = estimate_statistic(table, function, clusters, bounds=bounds)
         found[name] = [round(each, 3) for each in (got.mean, got.low, got.high)]
@@ -273,7 +285,7 @@ def machine_figures(rows: list[Rated]) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--store", type=Path, help="write the figures here, as JSON")
+    parser.add_argument("--store", type=Path, help="write the figures here, as JSON, beside those there")
     parser.add_argument("--keep", type=Path, help="a folder for verdicts and vectors")
     parser.add_argument("--sets", nargs="*", help="measure these alone")
     parser.add_argument("--judges", nargs="*", help="measure these alone")
@@ -292,27 +304,31 @@ def main() -> None:
         "judges": {name: judge.name for name, judge in every.items()},
         "machines": {"openqa": machine_figures([x for x in sets["openqa"] if not x.dev])},
     }
-    agreement: dict[str, dict[str, dict[str, object]]] = {}
+    before = (
+        json.loads(asked.store.read_text(encoding="utf-8")) if asked.store and asked.store.exists() else {}
+    )
+    agreement: dict[str, dict[str, dict[str, object]]] = before.get("agreement", {})
     for label, metrics in FITTING.items():
         if asked.sets and label not in asked.sets:
             continue
+        done: set[tuple[str, str]] = set()
         for name, judge in every.items():
             if asked.judges and name not in asked.judges:
                 continue
             for metric in metrics:
                 judged = metric not in METRICS or "judge" in METRICS[metric].needs
                 who = name if judged else "no judge"
-                if metric in agreement.get(who, {}).get(label, {}):
+                if (who, metric) in done:
                     continue
-                agreement.setdefault(who, {}).setdefault(label, {})[metric] = measured(
-                    sets, label, metric, judge, asked
-                )
-                print(who, "|", label, "|", metric, agreement[who][label][metric], flush=True)
+                done.add((who, metric))
+                found = measured(sets, label, metric, judge, asked)
+                agreement.setdefault(label, {}).setdefault(metric, {})[who] = found
+                print(label, "|", metric, "|", who, found, flush=True)
             for each in kept:
                 each.store()
-    result["agreement"] = agreement
-    if asked.store:
-        asked.store.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        result["agreement"] = agreement
+        if asked.store:
+            asked.store.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 def measured(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.api.access import SeenBy
 from rag.errors import JudgeFailed
 from rag.eval.experiment import evaluate
 from rag.eval.faithfulness import FAITHFULNESS
@@ -19,8 +21,10 @@ from rag.eval.judges.local import local_judge, stretched
 from rag.eval.judges.statements import avoids, statements_of
 from rag.eval.questions import Question
 from rag.eval.sample import Sample
+from rag.pipeline import Engine
 from rag.protocols import Judge
 from rag.types import Answer, Chunk, Claim, Fingerprint, Hit, Sentence, Span, Support
+from tests.fakes import HashingEncoder
 
 
 class Letters:
@@ -236,3 +240,13 @@ def test_a_judge_of_its_own_is_not_looked_for_where_no_metric_needs_one():
     found = evaluate(shelf, [Question("1", "How long is leave?", "Ten days.")], metrics=["token_f1"])
     assert found.setup["judge"] is None
     assert shelf.looked == 0
+
+
+def test_an_engine_judges_by_its_own_verifier_and_encoder(tmp_path: Path):
+    engine = Engine(tmp_path, encoder=HashingEncoder(), verifier=contained)
+    own = engine.judge
+    assert own.name.startswith("local 2: verifier function from 0.42, encoder ")
+    assert SeenBy(engine, None).judge.name == own.name
+    verdicts = own.supported([Claim("Ten days.", ("Ten days.",)), Claim("It rains.", ("Ten days.",))])
+    assert [each.value is not None and each.value >= 0.5 for each in verdicts] == [True, False]
+    assert own.similarities("Ten days.", ["Ten days."]) == pytest.approx([1])

@@ -1,4 +1,4 @@
-"""Reference support: graded verdicts on what an accepted answer states, with the response for evidence."""
+"""Graded support: the mean verdict on what a response, or an accepted answer, states."""
 
 from __future__ import annotations
 
@@ -51,3 +51,28 @@ def test_without_an_accepted_answer_there_is_none_and_a_refusal_has_nothing():
         score = METRIC.measure(sample, judge)
         assert score is not None and score.value == 0
     assert judge.asked == []
+
+
+def test_the_support_of_a_response_is_the_mean_verdict_on_its_statements_by_the_passages():
+    verdicts = {"Ten days": 0.9, "Unpaid": 0.2}
+    sample = replace(SAMPLE, response="Ten days. Unpaid.")
+    score = METRICS["response_support"].measure(sample, ScriptedJudge(lambda each: verdicts[each.text]))
+    assert score is not None and score.value == pytest.approx(0.55)
+    seen: list[Claim] = []
+    judge = ScriptedJudge(seen.append)  # type: ignore[arg-type]
+    score = METRICS["response_support"].measure(sample, judge)
+    assert {claim.evidence for claim in seen} == {("A passage.",)}
+    assert score is not None and score.value == 0 and score.missed == ("unreadable",) * 2
+
+
+def test_the_support_of_a_response_bears_on_what_is_said_alone():
+    measure = METRICS["response_support"].measure
+    judge = ScriptedJudge(lambda claim: 1.0)
+    for sample in (
+        replace(SAMPLE, abstained=True),
+        replace(SAMPLE, response=" "),
+        replace(SAMPLE, response="..."),
+    ):
+        assert measure(sample, judge) is None
+    unread = measure(replace(SAMPLE, retrieved_contexts=()), judge)
+    assert unread is not None and unread.value == 0
