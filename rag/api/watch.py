@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 WATCH = "watch.json"
 RUN = re.compile(r"\d{8}T\d{6}Z")
 JUDGED = ("faithfulness", "answer_relevancy", "alce_citation_recall", "alce_citation_precision")
-"""What needs no reference; the metrics that need a judge are for an engine that has one."""
+"""The judged metrics that need no reference."""
 _DURATION = re.compile(r"(\d+)([smhdw])")
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 
@@ -92,11 +92,10 @@ def watch(
         from rag.eval.experiment import evaluate
 
         folder = out / end.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        judge = getattr(engine, "judge", None)
-        metrics = ("citation_validity", *(JUDGED if judge is not None else ()))
+        metrics = ("citation_validity", *JUDGED)
         kb = SeenBy(engine, principal)
         _make_private(out)
-        found = evaluate(kb, questions, metrics=metrics, out=folder, judge=judge, progress=progress)
+        found = evaluate(kb, questions, metrics=metrics, out=folder, judge=engine.judge, progress=progress)
         scores = {
             name: [row.scores[name] for row in found.rows if name in row.scores] for name in found.summary
         }
