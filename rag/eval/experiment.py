@@ -13,13 +13,13 @@ from rag.eval.baseline import Baseline, compare_rows, read_baseline
 from rag.eval.catalogue import METRICS, SET_METRICS, default_metrics, metric_named
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
-from rag.eval.keys import code_digest, digest, file_digest, package_version
 from rag.eval.metric import Metric
 from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
 from rag.eval.results import read_setup, write_evaluation
 from rag.eval.set_metric import SetMetric
+from rag.eval.setup import describe_run, state_of
 from rag.eval.summary import count_rows, summarise, summarise_documents, summarise_kinds, summarise_set
 from rag.eval.trial import KnowledgeBase, Plan, Ran, keys_of, run_question
 from rag.protocols import Judge
@@ -79,10 +79,10 @@ def evaluate(
     earlier = read_baseline(Path(baseline)) if baseline is not None else None
     asked = _questions(questions, split, sample, seed)
     judge = judge if judge is not None else _own_judge(kb, metrics)
-    plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, _state(kb, state))
+    plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, state_of(kb, state))
     folder = Path(out) if out is not None else None
     before = read_setup(folder) if folder is not None else None
-    setup = _setup(plan, questions, asked, {"split": split, "sample": sample, "seed": seed})
+    setup = describe_run(plan, questions, asked, {"split": split, "sample": sample, "seed": seed})
     with _journal(folder, plan, asked, resume=resume) as (journal, known):
         run = _run(
             plan,
@@ -90,7 +90,7 @@ def evaluate(
             journal,
             known,
             concurrency=concurrency,
-            same_state=lambda: not plan.state or _state(kb, state) == plan.state,
+            same_state=lambda: not plan.state or state_of(kb, state) == plan.state,
             progress=progress,
         )
         found = _evaluation(plan, run, setup, earlier)
@@ -142,14 +142,6 @@ def _own_judge(kb: KnowledgeBase, names: Sequence[str] | None) -> Judge | None:
     known = [METRICS[name] for name in names or METRICS if name in METRICS]
     own: Judge | None = getattr(kb, "judge", None) if any("judge" in each.needs for each in known) else None
     return own
-
-
-def _state(kb: KnowledgeBase, given: str | None) -> str:
-    """The state of the system and of this code, `""` where nobody tells the system's."""
-    tell: Callable[[], str] | None = getattr(kb, "state", None)
-    own = tell() if callable(tell) else ""
-    said = own or given
-    return digest(said, code_digest()) if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,43 +196,6 @@ def _journal(
     wanted = {key for question in questions for key in keys_of(plan, question)}
     with open_journal(folder, resume=resume) as journal:
         yield journal, read_journal(folder, wanted) if resume else NOTHING
-
-
-def _setup(
-    plan: Plan,
-    given: str | Path | Sequence[Question],
-    questions: Sequence[Question],
-    drawn: Mapping[str, object],
-) -> dict[str, object]:
-    """What was run, without times and without folders, so that equal runs say the same."""
-    path = Path(given) if isinstance(given, str | Path) else None
-    describe: Callable[[], Mapping[str, object]] | None = getattr(plan.kb, "describe", None)
-    return {
-        "rag": {"version": package_version(), "code": code_digest()},
-        "questions": {
-            "file": path.name if path else None,
-            "sha256": file_digest(path) if path and path.is_file() else None,
-            "digest": digest(*questions),
-            "count": len(questions),
-            **drawn,
-        },
-        "system": dict(describe()) if callable(describe) else {},
-        "k": plan.k,
-        "depth": plan.depth,
-        "judge": plan.judge.name if plan.judge else None,
-        "metrics": {
-            metric.name: {
-                "formula": metric.formula,
-                "judged": "judge" in metric.needs,
-                "higher_is_better": metric.higher_is_better,
-            }
-            for metric in plan.metrics
-        },
-        "set_metrics": {
-            metric.name: {"formula": metric.formula, "higher_is_better": metric.higher_is_better}
-            for metric in plan.set_metrics
-        },
-    }
 
 
 def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Baseline | None) -> Evaluation:

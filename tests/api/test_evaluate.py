@@ -19,7 +19,6 @@ from rag.pipeline import Engine
 from rag.types import Principal
 
 DATA = Path(__file__).parents[2] / "data"
-QUESTIONS = DATA / "questions.jsonl"
 FILES = (
     "welcome.md",
     "it-guide.md",
@@ -37,11 +36,18 @@ def handbook(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("handbook") / "index"
     with Engine(folder, encoder=resolve_encoder()) as engine:
         engine.add([DATA / "handbook" / name for name in FILES])
+    rows = [json.loads(line) for line in (DATA / "questions.jsonl").read_text("utf-8").splitlines()]
+    held = [row for row in rows if {place["source"] for place in row["documents"]} <= {*FILES}]
+    (folder.parent / "questions.jsonl").write_text("".join(json.dumps(row) + "\n" for row in held))
     return folder
 
 
+def _asked(handbook: Path) -> Path:
+    return handbook.parent / "questions.jsonl"
+
+
 def _words(handbook: Path, *more: object) -> tuple[object, ...]:
-    return ("eval", QUESTIONS, "--sample", 6, "--index", handbook, *CHEAP, *more)
+    return ("eval", _asked(handbook), "--sample", 6, "--index", handbook, *CHEAP, *more)
 
 
 def _files(folder: Path) -> dict[str, bytes]:
@@ -78,6 +84,8 @@ def test_every_line_has_what_it_takes_to_argue(handbook: Path, tmp_path: Path) -
     rag(*_words(handbook, "--out", tmp_path))
     lines = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text("utf-8").splitlines()]
     assert len(lines) == 6
+    assert sum(bool(line["citations"]) for line in lines) >= 2
+    assert sum(bool(gold["rank"]) for line in lines for gold in line["gold"]) >= 2
     with Engine(handbook, create=False) as engine:
         for line in lines:
             for hit in line["hits"] + line["contexts"]:
@@ -181,6 +189,20 @@ def test_an_interrupt_says_how_to_go_on(
     assert _kept(tmp_path) == 2
 
 
+def test_the_judge_is_the_engines_own_where_a_metric_needs_one(handbook: Path, tmp_path: Path) -> None:
+    words = ("eval", _asked(handbook), "--index", handbook, "--sample", 3, "--metrics", "faithfulness")
+    found = as_json(*words, "--out", tmp_path / "one")
+    assert found["setup"]["judge"].startswith("local")
+    lines = [
+        json.loads(line) for line in (tmp_path / "one" / "results.jsonl").read_text("utf-8").splitlines()
+    ]
+    judged = [line["grounds"]["faithfulness"] for line in lines if line["grounds"]]
+    assert judged
+    assert all(each["judge"] == found["setup"]["judge"] and each["grounds"] for each in judged)
+    as_json(*words, "--concurrency", 2, "--out", tmp_path / "two")
+    assert _files(tmp_path / "one") == _files(tmp_path / "two")
+
+
 def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
     (tmp_path / "qrels.txt").write_text("1 0 a 1\n1 0 b 0\n2 0 c 2\n")
     (tmp_path / "run.txt").write_text("1 Q0 b 1 2.0 x\n1 Q0 a 2 1.0 x\n2 Q0 c 1 1.0 x\n")
@@ -199,13 +221,13 @@ def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
         ("--sample", "0"),
         ("--split", "nowhere"),
         ("--baseline", "nowhere"),
-        ("--baseline", str(QUESTIONS)),
-        ("--metrics", "faithfulness"),
+        ("--baseline", str(DATA / "questions.jsonl")),
+        ("--metrics", "truth"),
         ("-k", "0"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(handbook: Path, words: tuple[str, ...]) -> None:
-    done = rag("eval", QUESTIONS, "--index", handbook, *words)
+    done = rag("eval", _asked(handbook), "--index", handbook, *words)
     assert done.exit_code == 2
     assert done.stderr.startswith("rag: ")
     assert len(done.stderr.splitlines()) == 1
@@ -219,7 +241,7 @@ def test_a_folder_of_something_else_is_left_alone(handbook: Path, tmp_path: Path
 
 
 def test_results_of_another_evaluation_are_replaced_and_that_is_said(handbook: Path, tmp_path: Path) -> None:
-    words = ("eval", QUESTIONS, "--index", handbook, "--metrics", "Recall@3", "--out", tmp_path)
+    words = ("eval", _asked(handbook), "--index", handbook, "--metrics", "Recall@3", "--out", tmp_path)
     rag(*words)
     done = rag(*words, "-k", 3)
     assert "had the results of another evaluation (depth, k, system): they are replaced" in done.stderr

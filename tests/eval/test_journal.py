@@ -202,20 +202,20 @@ from rag.eval.experiment import evaluate
 
 class Slow(Scripted):
     def ask(self, question):
-        time.sleep(0.02)
+        time.sleep(0.1)
         return super().ask(question)
 
-evaluate(Slow(fails=False), questions(60), out=Path({out!r}), concurrency={concurrency},
+evaluate(Slow(fails=False), questions(48), out=Path({out!r}), concurrency={concurrency},
          progress=lambda done, total: print(done, flush=True))
 """
 
 
 @pytest.mark.parametrize(
-    ("signalled", "concurrency", "after"), [("KILL", 1, 1), ("KILL", 4, 25), ("INT", 3, 10)]
+    ("signalled", "concurrency", "after"), [("KILL", 1, 1), ("KILL", 4, 15), ("INT", 3, 6)]
 )
 def test_a_killed_process_goes_on(tmp_path: Path, signalled: str, concurrency: int, after: int) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    evaluate(Scripted(fails=False), questions(60), out=whole)
+    evaluate(Scripted(fails=False), questions(48), out=whole)
     program = PROGRAM.format(tests=str(Path(__file__).parent), out=str(cut), concurrency=concurrency)
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -229,6 +229,6 @@ def test_a_killed_process_goes_on(tmp_path: Path, signalled: str, concurrency: i
     assert process.returncode != 0
     assert not (cut / SUMMARY).exists()
     kb = Scripted(fails=False)
-    found = evaluate(kb, questions(60), out=cut)
-    assert after <= found.reused == 60 - len(kb.asked) < 60
+    found = evaluate(kb, questions(48), out=cut)
+    assert after <= found.reused == 48 - len(kb.asked) < 48
     assert files(cut) == files(whole)
