@@ -45,6 +45,13 @@ def evaluate(
     metrics: Annotated[
         str | None, typer.Option(metavar="A,B", help="Which metrics, with commas between; all of them.")
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(metavar="J", help="Who judges: local (the default), model, or a server's http://..."),
+    ] = None,
+    judge_model: Annotated[
+        str | None, typer.Option(metavar="M", help="The judge's GGUF file, or its name at the server.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="A folder for what was found; a run that stopped goes on from it."),
@@ -74,6 +81,7 @@ def evaluate(
     """
     from rag.api.access import SeenBy
     from rag.api.fields import parse_where
+    from rag.api.judging import judge_for
     from rag.eval.experiment import evaluate as run_evaluation
 
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
@@ -89,6 +97,7 @@ def evaluate(
             metrics=names,
             out=out,
             k=k,
+            judge=judge_for(reading.engine, reading.settings, judge, judge_model),
             concurrency=concurrency,
             resume=not no_resume,
             baseline=baseline,

@@ -199,7 +199,7 @@ def test_the_judge_is_the_engines_own_where_a_metric_needs_one(handbook: Path, t
     judged = [line["grounds"]["faithfulness"] for line in lines if line["grounds"]]
     assert judged
     assert all(each["judge"] == found["setup"]["judge"] and each["grounds"] for each in judged)
-    as_json(*words, "--concurrency", 2, "--out", tmp_path / "two")
+    as_json(*words, "--judge", "local", "--concurrency", 2, "--out", tmp_path / "two")
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
@@ -223,6 +223,8 @@ def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
         ("--baseline", "nowhere"),
         ("--baseline", str(DATA / "questions.jsonl")),
         ("--metrics", "truth"),
+        ("--judge", "oracle"),
+        ("--judge-model", "small"),
         ("-k", "0"),
     ],
 )
