@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from rag.errors import InputError, MissingExtra
 from rag.eval.judges.asking import Asks
@@ -80,8 +80,13 @@ def endpoint(
         MissingExtra: The package `openai` is not installed.
         InputError: The address is none, or a number is out of its range.
     """
-    address = urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname or not model.strip():
+    address = _split(base_url)
+    if (
+        address is None
+        or address.scheme not in ("http", "https")
+        or not address.hostname
+        or not model.strip()
+    ):
         raise InputError(
             f"a judge behind an address needs it and a model, such as http://localhost:8000/v1 and "
             f"llama-3.1-8b, not {_without_secrets(base_url)!r} and {model!r}"
@@ -106,6 +111,15 @@ def endpoint(
     )
     patience = Patience(timeout_s, tries, wait_s, concurrency)
     return Server(client, f"{model} at {address.netloc}", model, key, patience)
+
+
+def _split(address: str) -> SplitResult | None:
+    """The parts of the address of a server; None where it is none."""
+    try:
+        parts = urlsplit(address)
+        return parts if parts.scheme in ("http", "https") and parts.port != 0 else None
+    except ValueError:  # of the port, or of an address in brackets
+        return None
 
 
 def _key(safe: bool) -> str:

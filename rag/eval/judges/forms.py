@@ -77,7 +77,7 @@ def read_votes(reply: Mapping[str, Any], count: int) -> list[Vote]:
         if count == 1 and number is None:
             number = 1
         if isinstance(number, bool) or not isinstance(number, int) or not 1 <= number <= count:
-            raise Unreadable(f"a verdict on thing {number!r} of {count}")
+            raise Unreadable(f"a verdict on thing {number!r:.40} of {count}")
         reason = each.get("reason")
         votes[number] = Vote(yes, _line(reason)[: 2 * REASON_CHARACTERS] if isinstance(reason, str) else "")
     if len(votes) != count:
@@ -113,7 +113,7 @@ def _truth(value: object) -> bool:
     key = value.strip().lower() if isinstance(value, str) else value
     if isinstance(key, bool | int | str) and key in _TRUTHS:
         return _TRUTHS[key]
-    raise Unreadable(f"{value!r} is neither true nor false"[:80])
+    raise Unreadable(f"{value!r:.40} is neither true nor false")
 
 
 def _line(text: str) -> str:

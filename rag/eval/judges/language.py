@@ -25,7 +25,7 @@ from rag.eval.judges.forms import (
 )
 from rag.eval.judges.in_process import InProcess
 from rag.eval.judges.parts import halves, parts_of
-from rag.eval.judges.votes import decide
+from rag.eval.judges.votes import decide, either, one_by_one
 from rag.protocols import Encoder, Judge, LanguageModel
 from rag.types import AskedBack, Claim, Judgement
 
@@ -154,7 +154,12 @@ class _LanguageJudge:
             raise JudgeFailed("this judge has no encoder, which gives similarities: make it with `encoder=`")
         if not others:
             return []
-        vectors = np.asarray(self.encoder.encode([text, *others]), dtype=np.float64)
+        try:
+            vectors = np.asarray(self.encoder.encode([text, *others]), dtype=np.float64)
+        except Exception as error:  # whatever an encoder of somebody's own may raise, the run goes on
+            raise JudgeFailed(f"the encoder failed: {type(error).__name__}: {error}") from error
+        if vectors.shape[:1] != (1 + len(others),) or not np.isfinite(vectors).all():
+            raise JudgeFailed("the encoder gave too few vectors, or no numbers")
         return [min(1.0, max(-1.0, float(cosine))) for cosine in vectors[1:] @ vectors[0]]
 
     def _supported(self, question: str, evidence: tuple[str, ...], texts: list[str]) -> list[Judgement]:
@@ -174,7 +179,7 @@ class _LanguageJudge:
                 return judged[0] + judged[1]
             if len(evidence) > 1:
                 parts = [self._supported(question, tuple(part), texts)[0] for part in halves(evidence)]
-                return [_either(*parts)]
+                return [either(*parts)]
             return [Judgement(None, f"the passage is too long: {error}")]
 
     def _useful(self, question: str, answer: str, contexts: list[str]) -> list[Judgement]:
@@ -210,7 +215,7 @@ class _LanguageJudge:
             except Unreadable as error:
                 if count == 1:
                     return [str(error)]
-                return _one_by_one(count, lambda thing: ask([thing], turned, number)[0])
+                return one_by_one(count, lambda thing: ask([thing], turned, number)[0])
             placed = dict(zip(order, cast, strict=True))
             return [placed[thing] for thing in range(count)]
 
@@ -257,6 +262,10 @@ class _LanguageJudge:
             except Unreadable:
                 if attempt + 1 == tries:
                     raise
+            except (JudgeFailed, PromptTooLong):
+                raise
+            except Exception as error:  # whatever a model of somebody's own may raise, the run goes on
+                raise JudgeFailed(f"{self.asks.name}: {type(error).__name__}: {error}") from error
         raise AssertionError("tries is 1 or more")
 
     def _verdicts(
@@ -290,24 +299,3 @@ class _LanguageJudge:
             return [work(job) for job in jobs]
         with ThreadPoolExecutor(min(self.concurrency, len(jobs))) as pool:
             return list(pool.map(work, jobs))
-
-
-def _one_by_one(count: int, ask: Callable[[int], Vote]) -> list[Vote | str]:
-    """A vote on each thing, asked for alone. A model that fails at the first two is asked no more."""
-    cast: list[Vote | str] = []
-    for thing in range(count):
-        if len(cast) == 2 and all(isinstance(each, str) for each in cast):
-            return [*cast, *[cast[-1]] * (count - 2)]
-        try:
-            cast.append(ask(thing))
-        except Unreadable as error:
-            cast.append(str(error))
-    return cast
-
-
-def _either(first: Judgement, second: Judgement) -> Judgement:
-    """The verdict where a part of the passages is enough: the model does not take all of them at once."""
-    for each in (first, second):
-        if each.value:
-            return Judgement(each.value, f"by a part of the passages: {each.reason}")
-    return next((each for each in (first, second) if each.value is None), first)

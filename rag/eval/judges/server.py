@@ -92,7 +92,10 @@ class Server:
         """
         with self._free:
             body = self._answered(inquiry)
-        return read_object(self._hidden(_content(body)))
+        try:
+            return read_object(self._hidden(_content(body)))
+        except Unreadable as error:
+            raise Unreadable(self._hidden(str(error))) from None
 
     def _answered(self, inquiry: Inquiry) -> Mapping[str, Any]:
         """The body of the answer to a request that is sent until there is one."""
@@ -148,6 +151,9 @@ class Server:
             raise _Passing(f"no answer in {self._patience.timeout_s:g} s") from None
         except (openai.APIError, httpx.HTTPError) as error:
             raise _Passing(f"the connection failed ({type(error.__cause__ or error).__name__})") from None
+        except (ValueError, OSError, RuntimeError) as error:
+            # By its kind alone: what it says may hold what was sent.
+            raise JudgeFailed(f"{self._name} cannot be asked: {type(error).__name__}") from None
         try:
             body = json.loads(data)
         except (ValueError, RecursionError):
@@ -169,7 +175,8 @@ class Server:
         return _Refused(status, why)
 
     def _hidden(self, text: str) -> str:
-        """The text without the key: a server may say it back."""
+        """The text without the key, which a server may say back, and without what UTF-8 cannot hold."""
+        text = text.encode(errors="replace").decode()
         return text.replace(self._key, "***") if self._key else text
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+from rag.eval.judges.asking import Unreadable
 from rag.eval.judges.forms import Vote
 from rag.types import Judgement
 
@@ -35,6 +36,27 @@ def decide(count: int, ask: Ask, *, votes: int, turns: bool) -> list[Judgement]:
     """
     orders = [_votes(count, ask, votes, turned) for turned in ((False, True) if turns else (False,))]
     return [_judgement([order[thing] for order in orders], votes) for thing in range(count)]
+
+
+def one_by_one(count: int, ask: Callable[[int], Vote]) -> list[Vote | str]:
+    """A vote on each thing, asked for alone. A model that fails at the first two is asked no more."""
+    cast: list[Vote | str] = []
+    for thing in range(count):
+        if len(cast) == 2 and all(isinstance(each, str) for each in cast):
+            return [*cast, *[cast[-1]] * (count - 2)]
+        try:
+            cast.append(ask(thing))
+        except Unreadable as error:
+            cast.append(str(error))
+    return cast
+
+
+def either(first: Judgement, second: Judgement) -> Judgement:
+    """The verdict where a part of the passages is enough: the model does not take all of them at once."""
+    for each in (first, second):
+        if each.value:
+            return Judgement(each.value, f"by a part of the passages: {each.reason}")
+    return next((each for each in (first, second) if each.value is None), first)
 
 
 def _votes(count: int, ask: Ask, votes: int, turned: bool) -> list[list[Vote | str]]:

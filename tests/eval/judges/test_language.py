@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from fakes import HashingEncoder
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted import ScriptedModel
 
 from rag.errors import InputError, JudgeFailed, PromptTooLong
@@ -320,3 +322,51 @@ def test_a_failing_model_fails_the_task_and_a_part_of_it_is_missing():
     judged = judge.supported([*claims("break"), *claims("one", evidence=("Other.",))])
     assert values(judged) == [None, 1.0]
     assert "the grammar is none" in judged[0].reason
+
+
+def test_whatever_else_goes_wrong_fails_the_task_only():
+    def broken(prompt: Prompt) -> str:
+        raise ZeroDivisionError("on its own")
+
+    class Encoder(HashingEncoder):
+        def encode(self, texts, *, query=False):
+            raise ZeroDivisionError("on its own")
+
+    judge = language_judge(ScriptedModel(broken), encoder=Encoder())
+    for task in (
+        lambda: judge.supported(claims("one")),
+        lambda: judge.useful("q", "a", ["x"]),
+        lambda: judge.statements("A is b."),
+        lambda: judge.entities("A is b."),
+        lambda: judge.questions("A is b.", 2),
+        lambda: judge.similarities("x", ["y"]),
+    ):
+        with pytest.raises(JudgeFailed, match="ZeroDivisionError: on its own"):
+            task()
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(("verdicts", "number", "verdict", "reason", "statements", "question")), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(_JSON, st.text(max_size=20))
+def test_whatever_is_replied_there_is_a_verdict_or_a_reason(reply, around):
+    judge = language_judge(ScriptedModel(around + json.dumps(reply) + around))
+    verdicts = judge.supported(claims("one", "two"))
+    assert len(verdicts) == 2
+    for verdict in verdicts:
+        assert verdict.value in (0.0, 1.0) or (verdict.value is None and verdict.reason)
+        assert verdict.reason.encode() is not None
+    for task in (lambda: judge.statements("A is b."), lambda: judge.questions("A is b.", 1)):
+        try:
+            assert isinstance(task(), list)
+        except JudgeFailed as error:
+            assert str(error).encode()

@@ -236,9 +236,10 @@ def test_the_key_is_nowhere_to_be_seen(serve, caplog):
     assert KEY not in together
 
 
-@pytest.mark.parametrize(
-    "url", ["localhost:8000", "ftp://x/v1", "", f"https://me:{KEY}@x.example/v1", f"https://x/v1?key={KEY}"]
-)
+NO_ADDRESS = ["localhost:8000", "ftp://x/v1", "", "http://x:99999/v1", "http://[x/v1"]
+
+
+@pytest.mark.parametrize("url", [*NO_ADDRESS, f"https://me:{KEY}@x.example/v1", f"https://x/v1?key={KEY}"])
 def test_an_address_that_is_none_or_holds_a_key_is_refused_without_showing_it(url):
     with pytest.raises(InputError) as caught:
         ask(url)
@@ -258,6 +259,17 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     with pytest.raises(MissingExtra, match="pip install"):
         ask("http://localhost/v1")
+
+
+def test_what_no_text_can_hold_is_in_no_reason(serve):
+    served = serve(lambda body, number: said(None, message={"content": None, "refusal": f"no \ud800 {KEY}"}))
+    (verdict,) = judge(served.url, key=KEY).supported([CLAIM])
+    assert verdict.reason.encode()
+    assert KEY not in verdict.reason
+    served.replies = lambda body, number: refused(400, "\ud800 no")
+    with pytest.raises(JudgeFailed) as caught:
+        judge(served.url).supported([CLAIM])
+    assert str(caught.value).encode()
 
 
 def test_unreadable_is_a_failure_of_the_judge():
