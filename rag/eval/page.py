@@ -13,7 +13,6 @@ from dataclasses import replace
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from rag.eval.bootstrap import Estimate
 from rag.eval.cards import card, diagnosis, reference, said, text
 from rag.eval.charts import difference_chart, histogram, interval_chart, reliability_chart, share_chart
 from rag.eval.comparison import Difference
@@ -36,6 +35,7 @@ from rag.eval.findings import (
 )
 from rag.eval.report import Comparison, Evaluation, Row
 from rag.eval.showing import one_line
+from rag.eval.slices import decimal, interval, slices
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -100,7 +100,7 @@ def _page(evaluation: Evaluation, drawn: _Drawn) -> dict[str, object]:
         "reliability": _reliability(evaluation, drawn),
         "refusals": _refusals(evaluation),
         "histograms": _histograms(evaluation, lines, drawn),
-        "slices": _slices(evaluation, lines),
+        "slices": slices(evaluation, lines),
         "worst": [card(row, anchors[row.question.id], lower) for row in worst],
         "worst_hint": "Those that failed first, then those diagnosed, each by their mean score over all "
         f"metrics (what is better lower, turned round); at most {MOST_WORST}.",
@@ -142,13 +142,13 @@ def _tiles(evaluation: Evaluation) -> list[dict[str, str]]:
 
 def _metric(line: MetricLine, drawn: _Drawn) -> dict[str, object]:
     estimate = line.estimate
-    label = f"{line.name}: mean {_decimal(estimate.mean)}, 95 % interval {_interval(estimate)}"
+    label = f"{line.name}: mean {decimal(estimate.mean)}, 95 % interval {interval(estimate)}"
     return {
         "name": one_line(line.name, 60),
         "formula": one_line(line.formula, 300),
         "lower": not line.higher_is_better,
-        "mean": _decimal(estimate.mean),
-        "interval": _interval(estimate),
+        "mean": decimal(estimate.mean),
+        "interval": interval(estimate),
         "n": estimate.n,
         "missed": estimate.missed,
         "detectable": "–" if line.detectable is None else f"{line.detectable:.3f}",
@@ -177,16 +177,16 @@ def _comparison(comparison: Comparison | None, drawn: _Drawn) -> dict[str, objec
 
 
 def _difference(each: Difference, reach: float, drawn: _Drawn) -> dict[str, object]:
-    interval = f"{each.low:+.3f} to {each.high:+.3f}"
-    label = one_line(f"{each.metric}: {each.difference:+.3f}, 95 % interval {interval}")
+    between = f"{each.low:+.3f} to {each.high:+.3f}"
+    label = one_line(f"{each.metric}: {each.difference:+.3f}, 95 % interval {between}")
     chart = difference_chart(each.difference, each.low, each.high, reach=reach, tone=tone(each), label=label)
     return {
         "name": one_line(each.metric, 60),
         "tone": tone(each),
-        "baseline": _decimal(each.baseline),
-        "current": _decimal(each.current),
+        "baseline": decimal(each.baseline),
+        "current": decimal(each.current),
         "difference": f"{each.difference:+.3f}",
-        "interval": interval,
+        "interval": between,
         "p": f"{each.adjusted:.4f}",
         "n": each.n,
         "words": one_line(each.words, 300),
@@ -283,77 +283,12 @@ def _histograms(
             found.append(
                 {
                     "name": one_line(line.name, 60),
-                    "mean": _decimal(line.estimate.mean),
+                    "mean": decimal(line.estimate.mean),
                     "n": len(values),
                     "chart": drawn(histogram(values, label=label)),
                 }
             )
     return found
-
-
-def _slices(evaluation: Evaluation, lines: Sequence[MetricLine]) -> list[dict[str, object]]:
-    kinds, documents = evaluation.by_kind, evaluation.by_document
-    named = {kind: [one_line(kind, 60)] for kind in kinds}
-    found = []
-    if kinds:
-        hint = "Means of each metric by kind of question; hover for the interval and the number of questions."
-        shown = _shown(lines, kinds)
-        sizes = [sum(row.question.kind == kind for row in evaluation.rows) for kind in kinds]
-        rows = [("questions", [{"value": str(size), "tone": "dim", "told": ""} for size in sizes])]
-        rows += [(line.name, [_heat(each.get(line.name), line) for each in kinds.values()]) for line in shown]
-        found.append(_slice("slices", "By kind of question", "Metric", hint, list(named.values()), rows))
-    if documents:
-        hint = "Means over the questions whose answer each document holds."
-        shown = _shown(lines, documents)
-        rows = [
-            (name, [_heat(each.get(line.name), line) for line in shown]) for name, each in documents.items()
-        ]
-        heads = [_parts(line.name) for line in shown]
-        anchor = "documents" if kinds else "slices"
-        found.append(_slice(anchor, "By document", "Gold document", hint, heads, rows, folded=True))
-    return found
-
-
-def _slice(
-    anchor: str,
-    title: str,
-    of: str,
-    hint: str,
-    columns: Sequence[Sequence[str]],
-    rows: Sequence[tuple[str, list[dict[str, str]]]],
-    *,
-    folded: bool = False,
-) -> dict[str, object]:
-    return {
-        "anchor": anchor,
-        "title": title,
-        "of": of,
-        "hint": hint,
-        "columns": columns,
-        "rows": [{"name": one_line(name, 120), "cells": cells} for name, cells in rows],
-        "folded": folded,
-    }
-
-
-def _shown(lines: Sequence[MetricLine], estimates: Mapping[str, Mapping[str, Estimate]]) -> list[MetricLine]:
-    """The metrics that bear on a question of some slice."""
-    return [
-        line for line in lines if any(line.name in each and each[line.name].n for each in estimates.values())
-    ]
-
-
-def _parts(name: str) -> list[str]:
-    """A metric's name in parts behind which a line may break."""
-    return one_line(name, 60).replace("_", "_ ").replace("@", " @").split()
-
-
-def _heat(estimate: Estimate | None, line: MetricLine) -> dict[str, str]:
-    if estimate is None or not estimate.n or not math.isfinite(estimate.mean):
-        return {"value": "–", "tone": "dim", "told": ""}
-    good = estimate.mean if line.higher_is_better else 1 - estimate.mean
-    step = min(4, max(0, int(good * 5)))
-    told = f"95 % interval {_interval(estimate)}, n {estimate.n}"
-    return {"value": f"{estimate.mean:.2f}", "tone": f"h{step}", "told": told}
 
 
 def _question(row: Row, anchor: str, lower: frozenset[str]) -> dict[str, object]:
@@ -369,13 +304,3 @@ def _question(row: Row, anchor: str, lower: frozenset[str]) -> dict[str, object]
         "mean": "–" if mean is None else f"{mean:.2f}",
         "confidence": "–" if row.answer is None else f"{row.answer.confidence:.2f}",
     }
-
-
-def _decimal(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "–"
-
-
-def _interval(estimate: Estimate) -> str:
-    if not math.isfinite(estimate.low) or not math.isfinite(estimate.high):
-        return "–"
-    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (rough)")
