@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Sequence
 
 from rag.eval.sample import Sample, Score
-from rag.eval.verdicts import ask_supported, grounds, judged, reasons
+from rag.eval.verdicts import ask_supported, best_of_references, grounds, judged, reasons
 from rag.protocols import Judge
 from rag.types import Claim
 
@@ -35,24 +35,19 @@ def response_support(sample: Sample, judge: Judge) -> Score | None:
 def reference_support(sample: Sample, judge: Judge) -> Score | None:
     """The mean verdict on the statements of an accepted answer, with the response for evidence.
 
-    Of several accepted answers the one with the highest mean counts. What the response says beyond it is
-    not looked at. A missing verdict counts 0. None without an accepted answer, or for a question that has
-    none; 0 for a refusal or a failure.
+    Of the first five accepted answers the one with the highest mean counts. What the response says beyond
+    it is not looked at. A missing verdict counts 0. None without an accepted answer, or for a question that
+    has none; 0 for a refusal or a failure.
 
     Source: recall of gold statements as in Ru et al. 2024, RAGChecker, with graded verdicts.
     """
-    question = sample.question
-    accepted = [answer for answer in question.answers if answer.strip()]
-    if question.answerable is False or not accepted:
-        return None
-    if sample.abstained or not sample.response.strip():
-        return Score(0.0)
-    asked, evidence = question.user_input, (sample.response,)
-    found = [
-        _mean(judge, judge.statements(answer, question=asked) or [answer], evidence, asked)
-        for answer in accepted
-    ]
-    return max(found, key=lambda score: score.value)
+    asked = sample.question.user_input
+
+    def support(answer: str) -> Score:
+        statements = judge.statements(answer, question=asked) or [answer]
+        return _mean(judge, statements, (sample.response,), asked)
+
+    return best_of_references(sample, support)
 
 
 def _mean(judge: Judge, statements: Sequence[str], evidence: tuple[str, ...], asked: str) -> Score:

@@ -110,19 +110,27 @@ class Kept:
             part.replace(self._path)
 
     def verifier(self, verifier: Verifier) -> Verifier:
-        def judge(claims: Sequence[Claim]) -> list[Support]:
-            new = [claim for claim in dict.fromkeys(claims) if claim not in self.known]
-            if new:
-                self.known.update(zip(new, verifier(new), strict=True))
-            return [self.known[claim] for claim in claims]
-
-        return judge
+        return _Once(verifier, self.known)
 
     def encode(self, texts: Sequence[str], encode: Callable[[Sequence[str]], Vectors]) -> Vectors:
         new = sorted({text for text in texts if text not in self.known}, key=len)
         if new:
             self.known.update(zip(new, encode(new), strict=True))
         return np.stack([self.known[text] for text in texts])
+
+
+class _Once:
+    """A verifier that judges each claim once."""
+
+    def __init__(self, verifier: Verifier, known: dict) -> None:
+        self.name = verifier.name
+        self._verifier, self._known = verifier, known
+
+    def __call__(self, claims: Sequence[Claim]) -> list[Support]:
+        new = [claim for claim in dict.fromkeys(claims) if claim not in self._known]
+        if new:
+            self._known.update(zip(new, self._verifier(new), strict=True))
+        return [self._known[claim] for claim in claims]
 
 
 class Meaning:

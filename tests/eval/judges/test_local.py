@@ -54,7 +54,7 @@ JUDGE = local_judge(contained, Letters(), threshold=0.4)
 
 
 def test_the_name_says_what_it_is_made_of():
-    assert JUDGE.name == "local 2: verifier function from 0.4, encoder letters@0123456789abcdef"
+    assert JUDGE.name == "local 3: verifier contained from 0.4, encoder letters@0123456789abcdef"
 
 
 def test_a_verdict_keeps_the_probability_and_holds_from_the_threshold():
@@ -166,9 +166,9 @@ def test_an_answer_that_states_nothing_makes_no_passage_useful_or_not():
 
 
 def test_the_response_itself_stands_for_questions_asked_back():
-    (back,) = JUDGE.questions("Ten days. I do not know why.", 3)
-    assert back.question == "Ten days. I do not know why." and not back.noncommittal
-    assert [each.noncommittal for each in JUDGE.questions("I don't know. It is unclear.", 3)] == [True]
+    (back,) = JUDGE.questions("Ten days. It ends in March. I do not know why.", 3)
+    assert back.question == "Ten days. It ends in March. I do not know why." and not back.noncommittal
+    assert [each.noncommittal for each in JUDGE.questions("Sorry. I don't know. Ask HR.", 3)] == [True]
     assert JUDGE.questions("", 3) == [] and JUDGE.questions("Ten days.", 0) == []
 
 
@@ -245,7 +245,7 @@ def test_a_judge_of_its_own_is_not_looked_for_where_no_metric_needs_one():
 def test_an_engine_judges_by_its_own_verifier_and_encoder(tmp_path: Path):
     engine = Engine(tmp_path, encoder=HashingEncoder(), verifier=contained)
     own = engine.judge
-    assert own.name.startswith("local 2: verifier function from 0.42, encoder ")
+    assert own.name.startswith("local 3: verifier contained from 0.42, encoder ")
     assert SeenBy(engine, None).judge.name == own.name
     verdicts = own.supported([Claim("Ten days.", ("Ten days.",)), Claim("It rains.", ("Ten days.",))])
     assert [each.value is not None and each.value >= 0.5 for each in verdicts] == [True, False]
