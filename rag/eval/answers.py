@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from rag.errors import RagError
 from rag.eval.questions import Question
+from rag.eval.spans import count_characters, count_shared, merge_spans
 from rag.types import Answer, Citation, Document, Span
 
 _MARK = re.compile(r"\[(\d+(?:\s*,\s*\d+)*)\]")
@@ -107,7 +108,9 @@ def _proven(citation: Citation, answer: Answer, document: Callable[[str], Docume
         text = document(citation.document_id).text
     except RagError:
         return False
-    given = _merge(hit.chunk.span for hit in answer.contexts if hit.chunk.document_id == citation.document_id)
+    given = merge_spans(
+        hit.chunk.span for hit in answer.contexts if hit.chunk.document_id == citation.document_id
+    )
     at = [citation.start, *(offset for span in given for offset in (span.start, span.end)), citation.end]
     gaps = zip(at[::2], at[1::2], strict=True)
     outside = any(text[max(a, citation.start) : min(b, citation.end)].strip() for a, b in gaps)
@@ -150,22 +153,7 @@ def _characters(answer: Answer, question: Question) -> tuple[int, int, int]:
             match = (name for name, source in sources.items() if place.is_in(source, name))
             gold[next(match, f"uncited {place.source}")].append(place.span)
     return (
-        sum(_count(spans) for spans in gold.values()),
-        sum(_count(spans) for spans in cited.values()),
-        # shared = |A| + |B| - |A or B|
-        sum(_count(s) + _count(gold[d]) - _count([*s, *gold[d]]) for d, s in cited.items() if d in gold),
+        sum(map(count_characters, gold.values())),
+        sum(map(count_characters, cited.values())),
+        sum(count_shared(spans, gold[name]) for name, spans in cited.items() if name in gold),
     )
-
-
-def _count(spans: Iterable[Span]) -> int:
-    return sum(map(len, _merge(spans)))
-
-
-def _merge(spans: Iterable[Span]) -> list[Span]:
-    merged: list[Span] = []
-    for span in sorted(spans):
-        if merged and span.start <= merged[-1].end:
-            merged[-1] = Span(merged[-1].start, max(merged[-1].end, span.end))
-        else:
-            merged.append(span)
-    return merged

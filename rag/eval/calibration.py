@@ -42,10 +42,10 @@ def outcome(question: Question, answer: Answer | None) -> Outcome | None:
         return Outcome(_unit(answer.confidence), False)
     if not question.answers:
         return None
-    return Outcome(_unit(answer.confidence), is_right(answer_words(answer), question.answers))
+    return Outcome(_unit(answer.confidence), says_a_reference(answer_words(answer), question.answers))
 
 
-def is_right(response: str, references: Sequence[str]) -> bool:
+def says_a_reference(response: str, references: Sequence[str]) -> bool:
     """Whether the response has the words of a reference in a row, or an F1 of .5 or more with them."""
     words = f" {normalize(response)} "
     wanted = [normalize(reference) for reference in references]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rag.eval.questions import Question
@@ -10,26 +11,17 @@ from rag.eval.questions import Question
 def document_clusters(questions: Sequence[Question]) -> list[int]:
     """Number the clusters of questions that share a gold document, a number a question, from 0 in order.
 
-    Two questions are in one cluster where a chain of shared documents joins them. Gold documents are
-    those of `documents`, by their source as it is written; without any, those that the
-    `reference_context_ids` are of (`<document>:<start>-<end>`, or the id itself). A question without
-    either is a cluster of its own.
+    A question of several documents goes with that of them which most questions share, of equals the
+    first by name: joined by every shared document, a few questions that compare two would make one
+    cluster of nearly all, which tells nothing of their spread. Gold documents are those of `documents`,
+    by their source as it is written; without any, those that the `reference_context_ids` are of
+    (`<document>:<start>-<end>`, or the id itself). A question without either is a cluster of its own.
     """
-    parents: list[int] = list(range(len(questions)))
-
-    def root(number: int) -> int:
-        while parents[number] != number:
-            parents[number] = number = parents[parents[number]]
-        return number
-
-    first: dict[str, int] = {}
-    for number, question in enumerate(questions):
-        for document in _gold_documents(question):
-            # the earlier question stays the root, so that clusters are numbered in order
-            a, b = sorted((root(first.setdefault(document, number)), root(number)))
-            parents[b] = a
-    numbers: dict[int, int] = {}
-    return [numbers.setdefault(root(number), len(numbers)) for number in range(len(questions))]
+    golds = [_gold_documents(question) for question in questions]
+    shared = Counter(document for gold in golds for document in gold)
+    homes = [min(gold, key=lambda each: (-shared[each], each), default=at) for at, gold in enumerate(golds)]
+    numbers: dict[str | int, int] = {}
+    return [numbers.setdefault(home, len(numbers)) for home in homes]
 
 
 def _gold_documents(question: Question) -> set[str]:

@@ -170,7 +170,9 @@ def _judged(found: Difference, higher_is_better: bool, metrics: int) -> Differen
         )
     else:
         words = f"no difference can be claimed with {found.n} questions"
-        if found.minimum_detectable is not None:
+        if found.minimum_detectable == 0:
+            words = f"the same in all {found.n} questions"
+        elif found.minimum_detectable is not None:
             words += f": one below {found.minimum_detectable:.3f} would not be seen"
     if found.of_these_documents:
         words += "; for questions about these documents alone"

@@ -9,9 +9,9 @@ from rag.eval.calibration import (
     brier_score,
     calibration_error,
     confidence_auroc,
-    is_right,
     outcome,
     reliability_bins,
+    says_a_reference,
 )
 from rag.eval.questions import Question
 from rag.eval.set_metric import Outcome
@@ -91,4 +91,4 @@ def test_what_an_answer_was_worth() -> None:
     ],
 )
 def test_what_is_right(response: str, references: tuple[str, ...], right: bool) -> None:
-    assert is_right(response, references) is right
+    assert says_a_reference(response, references) is right
