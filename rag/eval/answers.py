@@ -52,9 +52,12 @@ def _f1(words: Sequence[str], gold: Sequence[str]) -> float:
 
 
 def answer_words(answer: Answer) -> str:
-    """The answer without its marks: its sentences, or its text where it lists none."""
+    """The answer without its marks: its sentences, a line each, or its text where it lists none.
+
+    Lines keep items of a list and rows of a table apart, which no full stop ends.
+    """
     if answer.sentences:
-        return " ".join(sentence.text for sentence in answer.sentences)
+        return "\n".join(sentence.text for sentence in answer.sentences)
     return _MARK.sub("", answer.text)
 
 

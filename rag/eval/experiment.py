@@ -51,7 +51,7 @@ def evaluate(
             there is one, allows, at k and Success also at 1, unless given.
         out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
             by which a run that was interrupted goes on, and one that is run again does nothing twice.
-        k: how many hits to search for; a metric's cutoff raises it.
+        k: how many hits to search for; a metric's cutoff raises it, and answers do not depend on it.
         judge: what judges answers, for the metrics that need it; the system's own, where it has one.
         concurrency: how many questions are run at once; the results do not depend on it.
         resume: whether what the journal knows is used; else it begins anew.

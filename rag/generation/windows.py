@@ -73,7 +73,10 @@ def _parts(
 
 
 def _is_heading(sentence: str) -> bool:
-    return len(sentence.split()) <= _HEADING_WORDS and sentence[-1] not in ".!?;,"
+    """Whether it is short and no sentence; an item of a list is none either, since it says something."""
+    return (
+        len(sentence.split()) <= _HEADING_WORDS and sentence[-1] not in ".!?;," and sentence[0] not in "-*•"
+    )
 
 
 def _worth(parts: Sequence[_Part], weight: dict[str, float]) -> float:

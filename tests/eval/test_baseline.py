@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from scripted import Scripted, questions
+from scripted_system import Scripted, questions
 
 from rag.errors import InputError
 from rag.eval.baseline import read_baseline

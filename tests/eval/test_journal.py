@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
-from scripted import Scripted, files, questions
+from scripted_system import Scripted, files, questions
 
 from rag.errors import InputError
 from rag.eval.experiment import evaluate as evaluate_any
@@ -197,7 +197,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
-from scripted import Scripted, questions
+from scripted_system import Scripted, questions
 from rag.eval.experiment import evaluate
 
 class Slow(Scripted):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scripted import TEXT, Scripted, questions
+from scripted_system import TEXT, Scripted, questions
 
 from rag.errors import InputError
 from rag.eval.experiment import evaluate

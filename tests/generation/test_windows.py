@@ -28,6 +28,13 @@ def test_what_a_claim_says_is_found_in_long_evidence_also_where_it_stands_apart(
     assert any(here in window for window in found[:-1])
 
 
+def test_the_first_item_of_a_list_is_no_heading():
+    sheet = "4 Protection\n- Nitrile gloves at least 0.4 millimetres thick\n- Goggles that close at the sides"
+    others = tuple(f"Passage {number}. " + "It speaks of ropes and of paint. " * 20 for number in range(3))
+    claim = Claim("Nitrile gloves at least 0.4 millimetres thick", (*others, sheet))
+    assert "Nitrile gloves" in windows(claim, english)[0]
+
+
 @given(st.text(max_size=60), st.lists(st.text(max_size=300), max_size=4))
 def test_any_evidence_gives_windows_of_a_bounded_size(text, evidence):
     found = windows(Claim(text, tuple(evidence)), english)
