@@ -31,9 +31,9 @@ from rag.answering import (
     tenant_of,
 )
 from rag.errors import InputError
+from rag.eval.failures.trace import Trace
 from rag.eval.judges.local import local_judge
 from rag.eval.questions import Question
-from rag.eval.trace import Trace
 from rag.generation.chat import condensed, condensed_by, conversation
 from rag.generation.compare import comparing, quotes_hold
 from rag.generation.extractive import extractive

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rag.errors import AnswerNotFound, InputError
-from rag.eval.records import ANSWER, FEEDBACK, log_files, read_log
+from rag.eval.watching.records import ANSWER, FEEDBACK, log_files, read_log
 from rag.types import Answer, Principal
 
 Questions: TypeAlias = Literal["redacted", "hashed", "plain"]

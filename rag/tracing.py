@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from rag.eval.failures.trace import GoldPlace, Trace, TracedPlace, enough, places_of, span_of_chunk
 from rag.eval.questions import Question
-from rag.eval.trace import GoldPlace, Trace, TracedPlace, enough, places_of, span_of_chunk
 from rag.index.storage import StorageView
 from rag.protocols import Encoder, Retriever
 from rag.types import Document, Filter, Hit, Span

@@ -13,7 +13,7 @@ import pytest
 from fakes import document
 
 from rag.errors import AnswerNotFound, InputError
-from rag.eval.records import log_files, read_log
+from rag.eval.watching.records import log_files, read_log
 from rag.pipeline import Engine
 from rag.query_log import REDACTED, QueryLog
 from rag.types import Answer, Citation, Principal, Sentence

@@ -21,8 +21,8 @@ from rag.types import Answer, Document, Filter, Hit, Principal
 if TYPE_CHECKING:
     from fastapi import Request
 
+    from rag.eval.failures.trace import Trace
     from rag.eval.questions import Question
-    from rag.eval.trace import Trace
     from rag.protocols import Judge
 
 PrincipalOf: TypeAlias = Callable[["Request"], Principal | None]

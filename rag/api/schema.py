@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TypeAlias
 
 from rag.eval.report import Evaluation
-from rag.eval.results import summary_json
+from rag.eval.reports.results import summary_json
 from rag.generation.proof import Verdict
 from rag.index.quality import Quality
 from rag.index.tune import Tuned

@@ -294,7 +294,7 @@ class Screen:
 
     def failures(self, found: Evaluation) -> None:
         """Print at which stage wrong answers went wrong, how many at each, and what would mend it."""
-        from rag.eval.findings import failure_lines
+        from rag.eval.reports.findings import failure_lines
 
         lines = failure_lines(found)
         if lines:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from rag.api.access import SeenBy
 from rag.errors import InputError
-from rag.eval.drift import Drift, Window, measure_drift
-from rag.eval.records import LoggedAnswer, read_log
-from rag.eval.windows import Change, between, compare_unpaired, sample_questions
+from rag.eval.watching.drift import Drift, Window, measure_drift
+from rag.eval.watching.records import LoggedAnswer, read_log
+from rag.eval.watching.windows import Change, between, compare_unpaired, sample_questions
 
 if TYPE_CHECKING:
     from rag.pipeline import Engine

@@ -166,8 +166,8 @@ def feedback(
     """Say how the answers that cite each document were rated, the worst first."""
     from dataclasses import asdict
 
-    from rag.eval.feedback import rate_documents
-    from rag.eval.records import read_log
+    from rag.eval.watching.feedback import rate_documents
+    from rag.eval.watching.records import read_log
 
     who = reading.principal
     held = read_log(log, who.tenant if who else "")

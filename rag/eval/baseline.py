@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rag.errors import InputError, QuestionFileError
-from rag.eval.clusters import document_clusters
-from rag.eval.comparison import compare
 from rag.eval.jsonl import read_objects
 from rag.eval.keys import file_digest
 from rag.eval.metric import Metric
 from rag.eval.report import Comparison, Earlier, Row
-from rag.eval.results import RESULTS, SUMMARY
+from rag.eval.reports.results import RESULTS, SUMMARY
+from rag.eval.statistics.clusters import document_clusters
+from rag.eval.statistics.comparison import compare
 
 NAMED = 5
 """So many questions are named, the others counted."""

@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from typing import TypeAlias
 
 from rag.errors import InputError
-from rag.eval.alce import ALCE
-from rag.eval.answers import (
+from rag.eval.metric import Metric
+from rag.eval.metrics.alce import ALCE
+from rag.eval.metrics.answers import (
     citation_precision,
     citation_recall,
     citation_validity,
@@ -18,24 +19,23 @@ from rag.eval.answers import (
     refusal_recall,
     token_f1,
 )
-from rag.eval.calibration import CALIBRATION
-from rag.eval.context_gold import GOLD_CONTEXTS
-from rag.eval.context_precision import CONTEXT_PRECISION, CONTEXT_UTILIZATION
-from rag.eval.context_recall import CONTEXT_RECALL
-from rag.eval.correctness import CORRECTNESS
-from rag.eval.entities import CONTEXT_ENTITY_RECALL
-from rag.eval.faithfulness import FAITHFULNESS
-from rag.eval.metric import Metric
-from rag.eval.noise import NOISE_SENSITIVITY
+from rag.eval.metrics.calibration import CALIBRATION
+from rag.eval.metrics.context_gold import GOLD_CONTEXTS
+from rag.eval.metrics.context_precision import CONTEXT_PRECISION, CONTEXT_UTILIZATION
+from rag.eval.metrics.context_recall import CONTEXT_RECALL
+from rag.eval.metrics.correctness import CORRECTNESS
+from rag.eval.metrics.entities import CONTEXT_ENTITY_RECALL
+from rag.eval.metrics.faithfulness import FAITHFULNESS
+from rag.eval.metrics.noise import NOISE_SENSITIVITY
+from rag.eval.metrics.relevancy import ANSWER_RELEVANCY
+from rag.eval.metrics.rouge import best_rouge_l
+from rag.eval.metrics.set_metric import SetMetric
+from rag.eval.metrics.similarity import SEMANTIC_SIMILARITY
+from rag.eval.metrics.strings import string_present, string_similarity, verbatim_match
+from rag.eval.metrics.support import SUPPORT
 from rag.eval.questions import Question
-from rag.eval.relevancy import ANSWER_RELEVANCY
 from rag.eval.retrieval import PLACE_MEASURES, parse_place_measure
-from rag.eval.rouge import best_rouge_l
 from rag.eval.sample import Sample, Score
-from rag.eval.set_metric import SetMetric
-from rag.eval.similarity import SEMANTIC_SIMILARITY
-from rag.eval.strings import string_present, string_similarity, verbatim_match
-from rag.eval.support import SUPPORT
 from rag.protocols import Judge
 from rag.types import Answer
 
@@ -184,7 +184,6 @@ _BY_DEFAULT = (
     "alce_citation_recall",
     "alce_citation_precision",
     "faithfulness",
-    "answer_relevancy",
     "context_precision",
     "context_recall",
     "answer_correctness",

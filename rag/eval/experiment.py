@@ -14,13 +14,19 @@ from rag.eval.catalogue import METRICS, SET_METRICS, default_metrics, metric_nam
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.metric import Metric
+from rag.eval.metrics.set_metric import SetMetric
 from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
-from rag.eval.results import read_setup, write_evaluation
-from rag.eval.set_metric import SetMetric
-from rag.eval.setup import describe_run, state_of
-from rag.eval.summary import count_rows, summarise, summarise_documents, summarise_kinds, summarise_set
+from rag.eval.reports.results import read_setup, write_evaluation
+from rag.eval.reports.setup import describe_run, state_of
+from rag.eval.reports.summary import (
+    count_rows,
+    summarise,
+    summarise_documents,
+    summarise_kinds,
+    summarise_set,
+)
 from rag.eval.trial import KnowledgeBase, Plan, Ran, keys_of, run_question
 from rag.protocols import Judge
 

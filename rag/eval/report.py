@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from rag.eval.bootstrap import Estimate
-from rag.eval.comparison import Difference
-from rag.eval.failures import Diagnosis
+from rag.eval.failures.diagnosis import Diagnosis
 from rag.eval.questions import Question
 from rag.eval.sample import Score
+from rag.eval.statistics.bootstrap import Estimate
+from rag.eval.statistics.comparison import Difference
 from rag.types import Answer, Hit
 
 

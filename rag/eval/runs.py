@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rag.errors import InputError
-from rag.eval.bootstrap import estimate_mean
 from rag.eval.measures import Measure, Qrels, Run, measure_run, rank_documents
 from rag.eval.questions import Place, Question
 from rag.eval.report import Evaluation, Row
+from rag.eval.statistics.bootstrap import estimate_mean
 from rag.types import Chunk, Hit, Span
 
 RUN_MEASURES = ("nDCG@10", "Recall@100", "RR@10", "AP", "Bpref", "P@10", "Success@10")

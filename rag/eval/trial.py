@@ -9,16 +9,16 @@ from time import perf_counter
 from typing import Protocol, TypeVar
 
 from rag.errors import JudgeFailed, RagError
-from rag.eval.answers import answer_words
-from rag.eval.failures import Diagnosis, diagnosed
+from rag.eval.failures.diagnosis import Diagnosis, diagnosed
 from rag.eval.journal import NOTHING, Entry, Keys, Known
 from rag.eval.keys import digest
 from rag.eval.metric import Metric
+from rag.eval.metrics.answers import answer_words
+from rag.eval.metrics.remembered import remembered
+from rag.eval.metrics.set_metric import SetMetric
 from rag.eval.questions import Question
-from rag.eval.remembered import remembered
 from rag.eval.report import Row
 from rag.eval.sample import Sample, Score
-from rag.eval.set_metric import SetMetric
 from rag.protocols import Judge
 from rag.types import Answer, Hit
 

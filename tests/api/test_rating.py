@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 
 from rag.api.app import create_app
 from rag.api.settings import DoorSettings
-from rag.eval.records import read_log
+from rag.eval.watching.records import read_log
 from rag.pipeline import Engine
 from rag.protocols import Encoder
 

@@ -8,7 +8,7 @@ import pytest
 from shell import rag
 
 from rag.api.settings import DoorSettings
-from rag.eval.records import read_log
+from rag.eval.watching.records import read_log
 from rag.pipeline import Engine
 
 

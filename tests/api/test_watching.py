@@ -12,7 +12,7 @@ from shell import as_json, rag
 
 from rag.api.watch import parse_duration, watch
 from rag.errors import InputError
-from rag.eval.records import read_log
+from rag.eval.watching.records import read_log
 from rag.pipeline import Engine
 from rag.query_log import QueryLog
 from rag.types import Answer, Principal

@@ -24,10 +24,10 @@ from bench_verifier import word_coverage
 from rated_answers import Rated, read_sets
 from scipy.stats import rankdata
 
-from rag.eval.bootstrap import estimate_statistic
 from rag.eval.catalogue import METRICS
 from rag.eval.judges.local import local_judge
 from rag.eval.sample import Sample
+from rag.eval.statistics.bootstrap import estimate_statistic
 from rag.generation.verify import THRESHOLD, default_verifier
 from rag.index.analyzer import english
 from rag.index.encoder import resolve_encoder

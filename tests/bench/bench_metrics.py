@@ -17,10 +17,10 @@ from pathlib import Path
 from time import process_time
 
 import rag
-from rag.eval.answers import answer_words
 from rag.eval.catalogue import METRICS, default_metrics
+from rag.eval.metrics.answers import answer_words
+from rag.eval.metrics.remembered import remembered
 from rag.eval.questions import read_questions
-from rag.eval.remembered import remembered
 from rag.eval.sample import Sample
 from rag.protocols import Judge
 from rag.types import Document

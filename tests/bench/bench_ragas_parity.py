@@ -1,4 +1,4 @@
-"""How far each metric is from ragas's own on the 200 made-up samples of tests/eval/test_ragas_parity.py.
+"""How far each metric is from ragas's own on the made-up samples of tests/eval/ragas/test_ragas_parity.py.
 
     python -m tests.bench.bench_ragas_parity
 
@@ -13,8 +13,15 @@ from time import perf_counter
 import numpy as np
 
 from rag.eval.catalogue import metric_named
-from rag.eval.ragas_bridge import ragas_scores
-from tests.eval.test_ragas_parity import JUDGE, PLAIN, SAMPLES, collections_metrics, differs, legacy_metrics
+from rag.eval.ragas.bridge import ragas_scores
+from tests.eval.ragas.test_ragas_parity import (
+    JUDGE,
+    PLAIN,
+    SAMPLES,
+    collections_metrics,
+    differs,
+    legacy_metrics,
+)
 
 
 def main() -> None:

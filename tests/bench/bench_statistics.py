@@ -20,11 +20,11 @@ import numpy as np
 from scipy import stats
 from simulated import PAIRS, SCORES, clustered
 
-from rag.eval.bootstrap import Estimate, estimate_mean, estimate_statistic
-from rag.eval.comparison import compare
-from rag.eval.intervals import Numbers, Spread
-from rag.eval.power import detectable_difference
-from rag.eval.significance import holm, randomisation_test
+from rag.eval.statistics.bootstrap import Estimate, estimate_mean, estimate_statistic
+from rag.eval.statistics.comparison import compare
+from rag.eval.statistics.intervals import Numbers, Spread
+from rag.eval.statistics.power import detectable_difference
+from rag.eval.statistics.significance import holm, randomisation_test
 
 SIZES = (30, 60, 100, 300)
 SMALL = (5, 10, 15, 20)

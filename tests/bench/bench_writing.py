@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rag.api.sets import write_questions
-from rag.eval.answers import answer_words, normalize
+from rag.eval.metrics.answers import answer_words, normalize
 from rag.eval.questions import Question, read_questions
 from rag.eval.retrieval import measure_retriever
 from rag.pipeline import Engine

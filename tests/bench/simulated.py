@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import numpy.typing as npt
 
-from rag.eval.intervals import Numbers
+from rag.eval.statistics.intervals import Numbers
 
 Draw = Callable[[np.random.Generator, int], Numbers]
 

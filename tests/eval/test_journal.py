@@ -18,7 +18,7 @@ from rag.eval.experiment import evaluate as evaluate_any
 from rag.eval.journal import JOURNAL
 from rag.eval.questions import Question
 from rag.eval.report import Row
-from rag.eval.results import SUMMARY
+from rag.eval.reports.results import SUMMARY
 from rag.types import Answer
 
 QUESTIONS = questions()
@@ -216,7 +216,7 @@ evaluate(Slow(fails=False), questions(48), out=Path({out!r}), concurrency={concu
 def test_a_killed_process_goes_on(tmp_path: Path, signalled: str, concurrency: int, after: int) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     evaluate(Scripted(fails=False), questions(48), out=whole)
-    program = PROGRAM.format(tests=str(Path(__file__).parent), out=str(cut), concurrency=concurrency)
+    program = PROGRAM.format(tests=str(Path(__file__).parents[1]), out=str(cut), concurrency=concurrency)
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from rag.api.access import SeenBy
 from rag.errors import JudgeFailed
 from rag.eval.experiment import evaluate
-from rag.eval.faithfulness import FAITHFULNESS
 from rag.eval.judges.entities import entities_of
 from rag.eval.judges.local import local_judge, stretched
 from rag.eval.judges.statements import avoids, statements_of
+from rag.eval.metrics.faithfulness import FAITHFULNESS
 from rag.eval.questions import Question
 from rag.eval.sample import Sample
 from rag.pipeline import Engine

@@ -1,0 +1,215 @@
+"""Why an answer is wrong: the first stage at which what it should have said was lost.
+
+`rightness` says what is wrong, and when that cannot be told; then there is no diagnosis, nor where the
+system raised an error. Of the gold places that the answer does not cite, the one that was lost first is
+named. Where its contexts hold them all (or one of them, and the words of an accepted answer), nothing was
+lost, and the answer itself is at fault.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+
+from rag.errors import RagError
+from rag.eval.failures.rightness import cited_by, cites, is_cited, is_right
+from rag.eval.failures.trace import Trace, TracedPlace, flat, is_reached, places_of
+from rag.eval.failures.wording import contradiction, says
+from rag.eval.questions import Question
+from rag.eval.sample import Sample
+from rag.protocols import Judge
+from rag.types import Answer, Citation
+
+DEFAULT_K = 10
+
+
+class FailureMode(StrEnum):
+    """Where an answer went wrong, in the order of the pipeline; `contradicted` is tried before `ignored`.
+
+    not_parsed: no document that may be read holds the gold: its file is not in the index, or its text,
+        as it was read, lacks it.
+    not_chunked: a document holds it, but no chunk holds half of it, or 500 characters of a long one.
+    not_retrieved: no such chunk is among the candidates (100) of any stage of the search.
+    demoted: one is a candidate, but fusing, reranking or a small k left it below the k hits.
+    not_in_context: one is among the k hits, but what the answer was made from does not hold it.
+    ignored: the answer had it in its contexts, and says something else.
+    contradicted: it had it, and says what it, or the reference, contradicts: other numbers, a denial, or a
+        sentence that cites it and that the verifier found fault with.
+    wrongly_refused: it had it, and abstained.
+    wrongly_answered: an unanswerable question was answered.
+    """
+
+    NOT_PARSED = "not_parsed"
+    NOT_CHUNKED = "not_chunked"
+    NOT_RETRIEVED = "not_retrieved"
+    DEMOTED = "demoted"
+    NOT_IN_CONTEXT = "not_in_context"
+    IGNORED = "ignored"
+    CONTRADICTED = "contradicted"
+    WRONGLY_REFUSED = "wrongly_refused"
+    WRONGLY_ANSWERED = "wrongly_answered"
+
+    @property
+    def words(self) -> str:
+        """The mode as it is said."""
+        return self.value.replace("_", " ")
+
+
+FIXES = {
+    FailureMode.NOT_PARSED: "Look up the file in what `rag add` reports: add it, or mend how it is read "
+    "(a scan needs text recognition, an odd layout another loader).",
+    FailureMode.NOT_CHUNKED: "Cut larger chunks, or let them overlap more, so that one holds the passage.",
+    FailureMode.NOT_RETRIEVED: "Question and passage share too few words, and too little meaning for this "
+    "encoder: try another encoder or query rewriting, or give the passage a telling heading.",
+    FailureMode.DEMOTED: "Weigh the stage that had it higher, change the reranker, or answer from more hits.",
+    FailureMode.NOT_IN_CONTEXT: "Give the generator more room for passages, or see what filtered it out.",
+    FailureMode.IGNORED: "The generator had the passage: improve how it chooses, or show it fewer others.",
+    FailureMode.CONTRADICTED: "Drop what is not proven (policy drop), and retire outdated versions.",
+    FailureMode.WRONGLY_REFUSED: "Answer from a lower confidence on, or calibrate the confidence anew.",
+    FailureMode.WRONGLY_ANSWERED: "Ask for a higher confidence to answer, or calibrate it anew.",
+}
+_ORDER = tuple(FailureMode)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The mode of a failure, what was looked at to say so, and the fix that it suggests."""
+
+    mode: FailureMode
+    reason: str
+    fix: str
+
+
+def diagnosed(
+    sample: Sample, trace: Callable[[Question], Trace] | None = None, judge: Judge | None = None
+) -> Diagnosis | None:
+    """The diagnosis of a sample. The index is traced, where `trace` is given, for a wrong answer alone."""
+    found = diagnose(sample, judge=judge)
+    if found is None or trace is None or not places_of(sample.question):
+        return found
+    try:
+        traced = trace(sample.question)
+    except RagError:
+        return found
+    return diagnose(sample, traced, judge=judge)
+
+
+def diagnose(sample: Sample, trace: Trace | None = None, *, judge: Judge | None = None) -> Diagnosis | None:
+    """Why the answer of a sample is wrong; None where it is right, or that cannot be told.
+
+    Without a trace the hits and contexts alone are looked at: a place that neither holds is called
+    `not_retrieved`, whatever became of it before. A system that gives no `Answer` gets no diagnosis.
+    """
+    question, answer = sample.question, sample.answer
+    if answer is None:
+        return None
+    if question.answerable is False:
+        if sample.abstained:
+            return None
+        sure = "" if sample.confidence is None else f" with confidence {sample.confidence:.2f}"
+        return _diagnosis(FailureMode.WRONGLY_ANSWERED, f"nothing answers it, and it was answered{sure}")
+    places = trace.places if trace else tuple(TracedPlace(gold) for gold in places_of(question))
+    if not sample.abstained and is_right(sample, places, judge) is not False:
+        return None
+    lacking = [place for place in places if sample.abstained or not is_cited(sample, place)]
+    reached = [place for place in lacking if is_reached(place, answer.contexts)]
+    said = any(says(text, each) for each in question.answers for text in sample.retrieved_contexts)
+    if (said and not places) or (said and reached) or (places and len(reached) == len(lacking)):
+        return _at_fault(sample, answer, reached, places)
+    lost = [_lost(place, sample, answer, trace) for place in lacking if place not in reached]
+    return min(lost, key=lambda found: _ORDER.index(found.mode), default=None)
+
+
+def count_failures(diagnoses: Iterable[Diagnosis | None]) -> dict[str, int]:
+    """How many failures there are of each mode that there is, in the order of the pipeline."""
+    counted = Counter(each.mode for each in diagnoses if each is not None)
+    return {mode.value: counted[mode] for mode in FailureMode if counted[mode]}
+
+
+def _at_fault(
+    sample: Sample, answer: Answer, reached: Sequence[TracedPlace], places: Sequence[TracedPlace]
+) -> Diagnosis:
+    """What an answer made of a gold that it had."""
+    names = ", ".join(place.gold.name for place in reached) or "an accepted answer"
+    where = f"its {len(answer.contexts)} contexts hold {names}"
+    if answer.abstained:
+        return _diagnosis(
+            FailureMode.WRONGLY_REFUSED, f"{where}; it abstained with confidence {answer.confidence:.2f}"
+        )
+    wrong = _contradicted(sample, answer, reached, places)
+    if wrong:
+        return _diagnosis(FailureMode.CONTRADICTED, f"{where}; {wrong}")
+    cited = ", ".join(dict.fromkeys(_place(citation) for citation in answer.citations))
+    told = f"it cites {cited}" if cited else "it cites nothing"
+    return _diagnosis(FailureMode.IGNORED, f"{where}; {told}, and does not say it")
+
+
+def _contradicted(
+    sample: Sample, answer: Answer, reached: Sequence[TracedPlace], places: Sequence[TracedPlace]
+) -> str:
+    """What of the answer the gold or the reference contradicts, `""` where nothing does."""
+    question = sample.question
+    reference = question.reference or ""
+    texts = [place.text or place.gold.text for place in reached]
+    texts += [f"{question.user_input} {reference}"] if reference else []
+    # what is quoted of a gold place word for word does not contradict it
+    quoted = {flat(c.quote) for c in answer.citations for place in places if cites(c, place)}
+    sentences = [each for each in answer.sentences if flat(each.text) not in quoted]
+    for sentence in sentences:
+        for_gold = any(cites(c, place) for c in cited_by(sentence, answer.citations) for place in reached)
+        if for_gold and not sentence.supported and sentence.faults:
+            return f"of what it says with that proof, {'; '.join(sentence.faults)}"
+    found = (contradiction(each.text, gold, reference) for each in sentences for gold in texts)
+    return next(filter(None, found), "")
+
+
+def _lost(place: TracedPlace, sample: Sample, answer: Answer, trace: Trace | None) -> Diagnosis:
+    """At which stage the answer's contexts came to lack a place."""
+    k = answer.request.k if answer.request else len(answer.contexts) or DEFAULT_K
+    name = place.gold.name
+    if trace is None:
+        return _lost_of_hits(place, sample, k)
+    if not place.document_id:
+        return _diagnosis(FailureMode.NOT_PARSED, f"{name}: {place.problem}")
+    if not place.chunks:
+        return _diagnosis(FailureMode.NOT_CHUNKED, f"{name}: {place.problem}")
+    if not place.ranks:
+        return _diagnosis(
+            FailureMode.NOT_RETRIEVED,
+            f"{name}: not among the {trace.depth} best of {_and(trace.stages)}",
+        )
+    last = place.ranks.get(trace.stages[-1])
+    ranks = ", ".join(f"{stage} rank {place.ranks[stage]}" for stage in trace.stages if stage in place.ranks)
+    if last is None or last > k:
+        return _diagnosis(FailureMode.DEMOTED, f"{name}: {ranks}; the answer was made from the {k} best")
+    return _diagnosis(
+        FailureMode.NOT_IN_CONTEXT,
+        f"{name}: {ranks}, within the {k} best, but not in the {len(answer.contexts)} contexts",
+    )
+
+
+def _lost_of_hits(place: TracedPlace, sample: Sample, k: int) -> Diagnosis:
+    name = place.gold.name
+    rank = next((hit.rank for hit in sample.hits if is_reached(place, (hit,))), None)
+    if rank is None:
+        looked = f"not among the {len(sample.hits)} hits and the contexts; the index was not looked into"
+        return _diagnosis(FailureMode.NOT_RETRIEVED, f"{name}: {looked}")
+    if rank > k:
+        return _diagnosis(FailureMode.DEMOTED, f"{name}: rank {rank}; the answer was made from the {k} best")
+    return _diagnosis(FailureMode.NOT_IN_CONTEXT, f"{name}: rank {rank}, but not in the contexts")
+
+
+def _diagnosis(mode: FailureMode, reason: str) -> Diagnosis:
+    return Diagnosis(mode, reason, FIXES[mode])
+
+
+def _and(stages: Sequence[str]) -> str:
+    return " and ".join(stages)
+
+
+def _place(citation: Citation) -> str:
+    page = "" if citation.page is None else f", page {citation.page}"
+    return f"{PurePath(citation.source).name or citation.document_id[:12]}{page}"

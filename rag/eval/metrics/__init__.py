@@ -1,0 +1,1 @@
+"""The numbers that one answer is given, each by its published formula."""

@@ -1,0 +1,276 @@
+"""What a report says of an evaluation, worked out once for the page and for Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rag.errors import InputError
+from rag.eval.catalogue import metric_named
+from rag.eval.failures.diagnosis import FIXES, FailureMode, count_failures
+from rag.eval.metrics.calibration import CALIBRATION, Bin, calibration_error, outcome, reliability_bins
+from rag.eval.report import Comparison, Evaluation, Row
+from rag.eval.statistics.bootstrap import Estimate
+from rag.eval.statistics.comparison import Difference
+
+Z_LEVEL = 1.96
+
+
+@dataclass(frozen=True, slots=True)
+class MetricLine:
+    """A metric as a reader is shown it.
+
+    `detectable` is the difference to another run of this size that would be found four times in five, None
+    where that cannot be told. `judged_by` is what judged, or that nothing did.
+    """
+
+    name: str
+    estimate: Estimate
+    formula: str
+    higher_is_better: bool
+    judged_by: str
+    detectable: float | None
+    baseline: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureLine:
+    """A mode of failure: how many answers have it, which questions, and the fix that it suggests."""
+
+    mode: FailureMode
+    count: int
+    questions: tuple[str, ...]
+    fix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """How sure the answers were against how right: bins, Wilson's interval of each, and the ECE."""
+
+    bins: tuple[Bin, ...]
+    intervals: tuple[tuple[float, float] | None, ...]
+    error: float
+    n: int
+
+
+def metric_lines(evaluation: Evaluation) -> tuple[MetricLine, ...]:
+    """Every metric that bears on a question, in the order of the summary."""
+    described = evaluation.setup.get("metrics")
+    known = described if isinstance(described, dict) else {}
+    means = evaluation.comparison.means if evaluation.comparison else {}
+    judge = str(evaluation.setup.get("judge") or "a judge")
+    lines = []
+    for name, estimate in {**evaluation.summary, **evaluation.statistics}.items():
+        formula, higher, judged = _told(name, known.get(name))
+        lines.append(
+            MetricLine(
+                name,
+                estimate,
+                formula,
+                higher,
+                judge if judged else "exact: no judge",
+                estimate.detectable if math.isfinite(estimate.detectable) else None,
+                means.get(name),
+            )
+        )
+    return tuple(line for line in lines if line.estimate.n)
+
+
+def _told(name: str, described: object) -> tuple[str, bool, bool]:
+    """The formula of a metric, whether more of it is better, and whether a judge has a part in it."""
+    if isinstance(described, dict):
+        higher = described.get("higher_is_better", True) is not False
+        return str(described.get("formula") or ""), higher, described.get("judged") is True
+    of_set = next((each for each in CALIBRATION if each.name == name), None)
+    if of_set is not None:
+        return of_set.formula, of_set.higher_is_better, False
+    try:
+        metric = metric_named(name)
+    except InputError:
+        return "", True, False
+    return metric.formula, metric.higher_is_better, "judge" in metric.needs
+
+
+def lower_is_better(evaluation: Evaluation) -> frozenset[str]:
+    """The metrics of which less is better."""
+    return frozenset(line.name for line in metric_lines(evaluation) if not line.higher_is_better)
+
+
+def mean_score(row: Row, lower: frozenset[str]) -> float | None:
+    """The mean over a row's scores, those in `lower` turned round; None where it has none."""
+    good = [1 - value if name in lower else value for name, value in row.scores.items()]
+    return math.fsum(good) / len(good) if good else None
+
+
+def worst_rows(evaluation: Evaluation, most: int) -> tuple[Row, ...]:
+    """At most `most` rows, the worst first: those that failed, that are diagnosed, that score below a half.
+
+    Each part is in the order of its mean scores, ties in that of the questions.
+    """
+    lower = lower_is_better(evaluation)
+
+    def badness(row: Row) -> tuple[int, float]:
+        mean = mean_score(row, lower)
+        return (0 if row.failure else 1 if row.diagnosis else 2), 1.0 if mean is None else mean
+
+    rows = sorted(evaluation.rows, key=badness)
+    return tuple(row for row in rows if badness(row) < (2, 0.5))[:most]
+
+
+def outcome_words(row: Row) -> tuple[str, str]:
+    """What became of a question, in words, and how that is shown: `bad-cell` or nothing."""
+    if row.failure:
+        return "failed", "bad-cell"
+    if row.diagnosis:
+        return row.diagnosis.mode.words, "bad-cell"
+    if row.answer is None:
+        return "searched", ""
+    return ("refused" if row.answer.abstained else "answered"), ""
+
+
+def lead(evaluation: Evaluation) -> str:
+    """What the evaluation found, in a sentence or two."""
+    rows, wrong = evaluation.rows, sum(row.diagnosis is not None for row in evaluation.rows)
+    asked = f"{len(rows)} question{'' if len(rows) == 1 else 's'}"
+    lines = failure_lines(evaluation)
+    if not any(row.answer for row in rows):
+        return f"{asked} searched for."
+    if not wrong:
+        return f"{asked} asked; none of the answers that can be checked is wrong."
+    most = max(lines, key=lambda line: line.count)
+    return f"{asked} asked, {wrong} of the answers wrong; most often {most.mode.words} ({most.count})."
+
+
+def failure_lines(evaluation: Evaluation) -> tuple[FailureLine, ...]:
+    """The modes of failure that there are, in the order of the pipeline."""
+    counted = count_failures(row.diagnosis for row in evaluation.rows)
+    return tuple(
+        FailureLine(
+            mode,
+            counted[mode.value],
+            tuple(r.question.id for r in evaluation.rows if r.diagnosis and r.diagnosis.mode is mode),
+            FIXES[mode],
+        )
+        for mode in FailureMode
+        if mode.value in counted
+    )
+
+
+def calibrated(rows: Sequence[Row]) -> Calibrated | None:
+    """How sure the answers were against how right; None where none can be told right or wrong."""
+    found = [outcome(row.question, row.answer) for row in rows]
+    known = [each for each in found if each is not None]
+    confidence = np.array([each.confidence for each in known], dtype=np.float64)
+    right = np.array([each.right for each in known], dtype=np.bool_)
+    error = calibration_error(confidence, right)
+    if error is None:
+        return None
+    bins = tuple(reliability_bins(confidence, right))
+    return Calibrated(bins, tuple(map(_wilson, bins)), error, len(known))
+
+
+def _wilson(each: Bin) -> tuple[float, float] | None:
+    """The 95 % interval of a bin's share.
+
+    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
+    """
+    if each.accuracy is None:
+        return None
+    z2 = Z_LEVEL**2
+    centre = (each.accuracy + z2 / (2 * each.n)) / (1 + z2 / each.n)
+    half = Z_LEVEL * math.sqrt(each.accuracy * (1 - each.accuracy) / each.n + z2 / (4 * each.n**2))
+    half /= 1 + z2 / each.n
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def refusals(rows: Sequence[Row]) -> dict[tuple[bool | None, bool], int]:
+    """How many questions were answerable (None: not known) and were answered, or not; failures left out."""
+    counted: dict[tuple[bool | None, bool], int] = {}
+    for row in rows:
+        if row.answer is not None:
+            key = row.question.answerable, not row.answer.abstained
+            counted[key] = counted.get(key, 0) + 1
+    return counted
+
+
+def headline(evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
+    """What was run, as names and values."""
+    setup = evaluation.setup
+    questions, system = _mapping(setup.get("questions")), _mapping(setup.get("system"))
+    commits = sorted({row.answer.index_commit for row in evaluation.rows if row.answer is not None})
+    models = sorted({row.answer.model for row in evaluation.rows if row.answer is not None})
+    drawn = [f"{name} {questions[name]}" for name in ("split", "sample") if questions.get(name)]
+    said = {
+        "questions": ", ".join([str(questions.get("file") or "given in code"), *drawn]),
+        "digest": str(questions.get("digest") or "")[:16],
+        "index": f"commit {', '.join(map(str, commits))}" if commits else str(system.get("commit", "")),
+        "documents": str(system.get("documents", "")),
+        "encoder": str(system.get("encoder") or ""),
+        "answers by": ", ".join(models),
+        "judge": str(setup.get("judge") or "none"),
+        "k": str(setup.get("k", "")),
+        "rag": str(_mapping(setup.get("rag")).get("version") or ""),
+    }
+    return tuple((name, value) for name, value in said.items() if value)
+
+
+def settings_lines(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
+    """Nested settings as dotted names and values; those of metrics are shown elsewhere."""
+    for name, each in value.items():
+        if not above and name == "metrics":
+            continue
+        if isinstance(each, Mapping):
+            yield from settings_lines(each, f"{above}{name}.")
+        elif each not in (None, "", [], ()):
+            yield f"{above}{name}", str(each)
+
+
+def got_worse(evaluation: Evaluation) -> tuple[tuple[Row, str, float, float], ...]:
+    """The questions that have a lower mean score than in the baseline, by most: row, metric, before, now.
+
+    The metric is the one that fell most.
+    """
+    comparison = evaluation.comparison
+    if comparison is None:
+        return ()
+    lower = lower_is_better(evaluation)
+    found = []
+    for row in evaluation.rows:
+        before = comparison.earlier.get(row.question.id)
+        both = [] if before is None else [name for name in row.scores if name in before.scores]
+        if before is None or not both:
+            continue
+        falls = {n: (row.scores[n] - before.scores[n]) * (1 if n in lower else -1) for n in both}
+        total = math.fsum(falls.values())
+        name = max(both, key=lambda each: falls[each])
+        if total > 1e-9:
+            found.append((total, (row, name, before.scores[name], row.scores[name])))
+    return tuple(each for _, each in sorted(found, key=lambda pair: -pair[0]))
+
+
+def tone(difference: Difference) -> str:
+    """How a difference is shown: `better`, `worse`, or `same` where none can be claimed."""
+    if not difference.significant:
+        return "same"
+    return "worse" if difference.worse else "better"
+
+
+def verdict(comparison: Comparison) -> str:
+    """What a comparison comes to, in words."""
+    worse = [each.metric for each in comparison.differences if each.worse]
+    better = [each.metric for each in comparison.differences if each.significant and not each.worse]
+    if not comparison.differences:
+        return "Only means can be compared: there is no test of a difference."
+    parts = [f"worse in {', '.join(worse)}"] if worse else []
+    parts += [f"better in {', '.join(better)}"] if better else []
+    if not parts:
+        asked = max(each.n for each in comparison.differences)
+        return f"No difference can be claimed in any metric, with {asked} questions."
+    return f"Significantly {' and '.join(parts)}."
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""What the questions of a running system tell: drift, windows, ratings."""

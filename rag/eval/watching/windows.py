@@ -1,0 +1,144 @@
+"""A running system's answers by time: which are looked at, and whether they are worse than those before.
+
+The questions of two windows are others, so that nothing is paired: means are compared by exchanging
+answers between the windows.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from rag.eval.questions import Question
+from rag.eval.statistics.significance import holm
+from rag.eval.statistics.student import t_quantile
+from rag.eval.watching.records import LoggedAnswer
+
+LEVEL = 0.05
+PERMUTATIONS = 4_999
+FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A mean of one window beside that of the window before, with the 95 % interval of the difference.
+
+    `p_value` is two-sided and corrected for the number of metrics. `worse` is true where the change is
+    for the worse and significant. The interval and `p_value` are None where a window has fewer than 5.
+    """
+
+    metric: str
+    current: float
+    before: float
+    n: int
+    n_before: int
+    difference: float
+    low: float | None
+    high: float | None
+    p_value: float | None
+    worse: bool = False
+
+
+def between(
+    answers: Sequence[LoggedAnswer], end: datetime, length: timedelta
+) -> tuple[tuple[LoggedAnswer, ...], tuple[LoggedAnswer, ...]]:
+    """The answers of the time of that length up to `end`, and those of as long a time before."""
+    start, before = end - length, end - 2 * length
+    current = tuple(each for each in answers if start < each.time <= end)
+    return current, tuple(each for each in answers if before < each.time <= start)
+
+
+def sample_questions(answers: Sequence[LoggedAnswer], count: int, seed: int) -> tuple[Question, ...]:
+    """Draw at most `count` different questions, from each day and from refusals by their share.
+
+    Only what was asked alone can be asked again: chats, summaries and comparisons are left out, and so
+    is what was redacted or kept only as a hash.
+    """
+    first: dict[str, LoggedAnswer] = {}
+    for answer in answers:
+        if answer.mode == "ask" and answer.question.strip() and "[redacted]" not in answer.question:
+            first.setdefault(answer.question_hash, answer)
+    strata = defaultdict[tuple[str, bool], list[LoggedAnswer]](list)
+    for answer in first.values():
+        strata[answer.time.date().isoformat(), answer.abstained].append(answer)
+    chosen = _by_share(strata, min(count, len(first)), random.Random(seed))
+    kinds = {True: "refused", False: "answered"}
+    return tuple(
+        Question(each.question_hash, each.question, kind=kinds[each.abstained])
+        for each in sorted(chosen, key=lambda each: (each.time, each.id))
+    )
+
+
+def compare_unpaired(
+    current: Mapping[str, Sequence[float]],
+    before: Mapping[str, Sequence[float]],
+    lower_is_better: frozenset[str] = frozenset(),
+    seed: int = 0,
+) -> tuple[Change, ...]:
+    """Compare the means of metrics that both windows have, by metric name.
+
+    Source: Welch 1947, The Generalization of 'Student's' Problem, for the interval; Pitman 1937,
+    Significance Tests Which May be Applied to Samples from any Populations, for the exchanges; Holm 1979.
+    """
+    shared = [name for name in current if current[name] and before.get(name)]
+    changes = [_change(name, current[name], before[name], seed) for name in shared]
+    tested = [each for each in changes if each.p_value is not None]
+    adjusted = dict(zip((each.metric for each in tested), holm([_p(each) for each in tested]), strict=True))
+    return tuple(_judged(each, adjusted.get(each.metric), lower_is_better) for each in changes)
+
+
+def _by_share(
+    strata: Mapping[tuple[str, bool], list[LoggedAnswer]], count: int, chance: random.Random
+) -> list[LoggedAnswer]:
+    """`count` of all, of each stratum as many as its share comes to, the largest remainders rounded up."""
+    total = sum(map(len, strata.values()))
+    shares = {name: count * len(held) / total for name, held in sorted(strata.items())} if total else {}
+    taken = {name: math.floor(share) for name, share in shares.items()}
+    left = count - sum(taken.values())
+    for name in sorted(shares, key=lambda name: (taken[name] - shares[name], name))[:left]:
+        taken[name] += 1
+    return [
+        answer
+        for name in shares
+        for answer in chance.sample(sorted(strata[name], key=lambda each: each.question_hash), taken[name])
+    ]
+
+
+def _change(metric: str, current: Sequence[float], before: Sequence[float], seed: int) -> Change:
+    new, old = np.asarray(current, np.float64), np.asarray(before, np.float64)
+    difference = float(new.mean() - old.mean())
+    change = Change(
+        metric, float(new.mean()), float(old.mean()), len(new), len(old), difference, None, None, None
+    )
+    if min(len(new), len(old)) < FEWEST:
+        return change
+    both = np.concatenate([new, old])
+    chance = np.random.default_rng(seed)
+    large = 0
+    for _ in range(PERMUTATIONS):
+        drawn = chance.permutation(both)
+        large += abs(drawn[: len(new)].mean() - drawn[len(new) :].mean()) >= abs(difference) - 1e-12
+    errors = new.var(ddof=1) / len(new), old.var(ddof=1) / len(old)
+    spread = sum(errors)
+    # Welch and Satterthwaite's degrees of freedom
+    below = sum(e * e / (n - 1) for e, n in zip(errors, (len(new), len(old)), strict=True))
+    half = t_quantile(0.975, float(spread**2 / below)) * math.sqrt(spread) if below > 0 else 0.0
+    p_value = (large + 1) / (PERMUTATIONS + 1)
+    return replace(change, low=difference - half, high=difference + half, p_value=p_value)
+
+
+def _p(change: Change) -> float:
+    return 1.0 if change.p_value is None else change.p_value
+
+
+def _judged(change: Change, p_value: float | None, lower_is_better: frozenset[str]) -> Change:
+    if p_value is None:
+        return change
+    loss = change.difference > 0 if change.metric in lower_is_better else change.difference < 0
+    return replace(change, p_value=p_value, worse=bool(loss and p_value < LEVEL))
