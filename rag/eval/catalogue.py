@@ -34,7 +34,7 @@ from rag.eval.metrics.similarity import SEMANTIC_SIMILARITY
 from rag.eval.metrics.strings import string_present, string_similarity, verbatim_match
 from rag.eval.metrics.support import SUPPORT
 from rag.eval.questions import Question
-from rag.eval.retrieval import PLACE_MEASURES, parse_place_measure
+from rag.eval.retrieval import PLACE_MEASURES, RANKING_MEASURES, is_place_measure, parse_place_measure
 from rag.eval.sample import Sample, Score
 from rag.protocols import Judge
 from rag.types import Answer
@@ -50,7 +50,7 @@ def metric_named(name: str) -> Metric:
     """
     if name in METRICS:
         return METRICS[name]
-    if name.partition("@")[0] not in PLACE_MEASURES:
+    if not is_place_measure(name.partition("@")[0]):
         raise InputError(_unknown(name))
     measure = parse_place_measure(name)
 
@@ -69,7 +69,8 @@ def default_metrics(k: int = 10) -> tuple[str, ...]:
 
 
 def _unknown(name: str) -> str:
-    known = [*(f"{measure}@10" for measure in PLACE_MEASURES), *METRICS, *SET_METRICS]
+    places = dict.fromkeys(PLACE_MEASURES + RANKING_MEASURES)
+    known = [*(f"{measure}@10" for measure in places), *METRICS, *SET_METRICS]
     folded = {each.lower(): each for each in known}
     near = get_close_matches(name.lower().replace("-", "_"), folded, n=3, cutoff=0.6)
     part = [each for each in known if name and (name.lower() in each.lower() or each in name)][:3]

@@ -12,7 +12,8 @@ knowledge that a question carries is used, and only that:
    inside it, white space taken as equal.
 4. `documents` with neither: each is a place; any hit from that document finds it.
 
-A question marked unanswerable has no gold places, and is not measured.
+A question marked unanswerable has no gold places, and is not measured. A question of a test collection
+carries graded judgments (`qrels`): measures of ranking are then trec_eval's, over the documents of the hits.
 """
 
 from __future__ import annotations
@@ -51,14 +52,12 @@ def gold_places(question: Question) -> tuple[Gold, ...]:
     return tuple(partial(_reaches, place) for place in places)
 
 
-def hit_relevant(hit: Hit, question: Question) -> bool:
-    """Whether a hit finds a gold place of the question."""
-    return any(finds(hit) for finds in gold_places(question))
-
-
 @dataclass(frozen=True, slots=True)
 class PlaceMeasure:
     """A measure of the first `cutoff` hits for a question against its gold places, 0..1.
+
+    Where the question carries judgments, the first `cutoff` documents of the hits are measured, each at its
+    first hit, as `rag.eval.measures` has it; else the places are:
 
     Success: 1 where a hit finds a place, else 0 (also called hit rate).
     Recall: places found, over all places.
@@ -68,6 +67,8 @@ class PlaceMeasure:
         place, discount log2(position + 1), the first `cutoff` positions, over that of all
         places in front. So saying a thing twice gains nothing, and a long chunk that holds
         two places is worth two short ones.
+    AP: of the same list, the mean over all places of the share of places down to each.
+    P: hits that find a place, over the cutoff.
     PageSuccess: 1 where a hit stands on a gold page of a gold document, else 0.
     SpanRecall, SpanPrecision, SpanIoU: of gold characters, as `rag.eval.spans` has them.
     """
@@ -77,6 +78,8 @@ class PlaceMeasure:
 
     def __call__(self, hits: Sequence[Hit], question: Question) -> float | None:
         """Measure hits, best first; None where the question has no gold place (page, character)."""
+        if (grades := _grades(question)) and self.name in RANKING_MEASURES:
+            return Measure(self.name, self.cutoff).of_ranking(_documents(hits, grades), grades)
         hits = hits[: self.cutoff]
         if self.name == "PageSuccess":
             return _page_success(hits, question)
@@ -85,6 +88,8 @@ class PlaceMeasure:
         places = gold_places(question)
         if not places:
             return None
+        if self.name == "P":
+            return sum(any(finds(hit) for finds in places) for hit in hits) / self.cutoff
         # several places may stand behind one hit, so recall counts hits above and not positions here
         measure = Measure(self.name, None if self.name == "Recall" else self.cutoff)
         wanted = {_name(number): 1 for number in range(len(places))}
@@ -95,6 +100,9 @@ class PlaceMeasure:
 
 
 PLACE_MEASURES = ("Success", "Recall", "RR", "nDCG", "PageSuccess", *SPAN_MEASURES)
+"""Those that an evaluation has by default; `AP@10` and `P@10` are to be named."""
+
+RANKING_MEASURES = ("Success", "Recall", "RR", "nDCG", "AP", "P")
 
 
 def parse_place_measure(name: str) -> PlaceMeasure:
@@ -104,9 +112,15 @@ def parse_place_measure(name: str) -> PlaceMeasure:
         InputError: no such measure, or no cutoff.
     """
     parts = re.fullmatch(r"(\w+)@([1-9][0-9]*)", name, re.ASCII)
-    if parts is None or parts[1] not in PLACE_MEASURES:
-        raise InputError(f"no measure {name!r} of places: use {', '.join(f'{m}@10' for m in PLACE_MEASURES)}")
+    if parts is None or not is_place_measure(parts[1]):
+        known = ", ".join(f"{measure}@10" for measure in dict.fromkeys(PLACE_MEASURES + RANKING_MEASURES))
+        raise InputError(f"no measure {name!r} of places: use {known}")
     return PlaceMeasure(parts[1], int(parts[2]))
+
+
+def is_place_measure(name: str) -> bool:
+    """Whether that is the name, without a cutoff, of a measure of places."""
+    return name in PLACE_MEASURES or name in RANKING_MEASURES
 
 
 def measure_retriever(
@@ -151,6 +165,23 @@ def search_run(
             name = document(hit)
             scores[name] = max(hit.score, scores.get(name, hit.score))
     return run
+
+
+def _grades(question: Question) -> Mapping[str, int]:
+    """The graded judgments of a question of a test collection, by document; empty where it has none."""
+    grades = question.extra.get("qrels")
+    if not isinstance(grades, dict) or not all(type(grade) is int for grade in grades.values()):
+        return {}
+    return grades
+
+
+def _documents(hits: Sequence[Hit], judged: Mapping[str, int]) -> list[str]:
+    """The documents of hits, best first and each once, by the collection's own ids where it judges them."""
+    return list(dict.fromkeys(_judged_name(hit, judged) for hit in hits))
+
+
+def _judged_name(hit: Hit, judged: Mapping[str, int]) -> str:
+    return next((name for name in judged if _is_named(name, hit)), hit.chunk.document_id)
 
 
 def _rank_places(hits: Sequence[Hit], places: Sequence[Gold]) -> list[str]:

@@ -189,7 +189,7 @@ def test_progress_counts_every_question() -> None:
     assert seen == [(n, 6) for n in range(1, 7)]
 
 
-@pytest.mark.parametrize("name", ["accuracy", "P@5", "AP", "Recall", ""])
+@pytest.mark.parametrize("name", ["accuracy", "map@5", "AP", "Recall", ""])
 def test_an_unknown_metric_is_refused_before_anything_runs(name: str) -> None:
     kb = Shelf()
     with pytest.raises(InputError, match=r"metric|measure"):

@@ -3,13 +3,9 @@ import math
 import pytest
 
 from rag.errors import InputError
+from rag.eval.measures import Measure
 from rag.eval.questions import Place, Question
-from rag.eval.retrieval import (
-    hit_relevant,
-    measure_retriever,
-    parse_place_measure,
-    search_run,
-)
+from rag.eval.retrieval import gold_places, measure_retriever, parse_place_measure, search_run
 from rag.types import Chunk, Filter, Hit, Span
 
 
@@ -18,6 +14,10 @@ def hit(
 ) -> Hit:
     chunk = Chunk(document, Span(start, end), text, page)
     return Hit(rank, 1.0 / rank, chunk, source=f"/data/pdfs/{document}.pdf", title="")
+
+
+def hit_relevant(hit: Hit, question: Question) -> bool:
+    return any(finds(hit) for finds in gold_places(question))
 
 
 def asks(**fields: object) -> Question:
@@ -112,7 +112,7 @@ def test_the_page_counts_even_where_the_characters_decide_relevance() -> None:
     assert parse_place_measure("PageSuccess@1")(on_page, spans((0, 9))) is None
 
 
-@pytest.mark.parametrize("name", ["Recall", "AP@10", "Recall@0", "hit@5", "P@1"])
+@pytest.mark.parametrize("name", ["Recall", "AP", "Recall@0", "hit@5", "map@10"])
 def test_a_measure_of_places_must_be_known_and_cut(name: str) -> None:
     with pytest.raises(InputError, match=r"Success@10"):
         parse_place_measure(name)
@@ -140,3 +140,32 @@ def test_a_run_scores_a_document_as_its_best_hit() -> None:
     queries = {"q1": "one", "q2": "nothing"}
     run = search_run(retriever, queries, document=lambda found: found.chunk.document_id)
     assert run == {"q1": {"a": 1.0, "b": 0.5}, "q2": {}}
+
+
+JUDGED = asks(reference_context_ids=("d0", "d1"), extra={"qrels": {"d0": 3, "d1": 1, "d2": 0}})
+
+
+@pytest.mark.parametrize("name", ["nDCG@10", "nDCG@1", "Recall@2", "RR@10", "AP@10", "P@5", "Success@1"])
+@pytest.mark.parametrize("ranking", [["d1", "d0"], ["d4", "d4", "d4", "d0"], ["d2", "d3", "d1", "d1"], []])
+def test_a_question_with_judgments_is_measured_by_documents_as_trec_eval_does(
+    name: str, ranking: list[str]
+) -> None:
+    pytrec_eval = pytest.importorskip("pytrec_eval", reason="pytrec_eval is the oracle")
+    hits = [hit(9 * at, 9 * at + 5, document=each, rank=at + 1) for at, each in enumerate(ranking)]
+    measure = parse_place_measure(name)
+    documents = list(dict.fromkeys(ranking))
+    own = Measure(measure.name, measure.cutoff).of_ranking(documents, JUDGED.extra["qrels"])  # type: ignore[arg-type]
+    assert measure(hits, JUDGED) == own
+    theirs = {"nDCG": "ndcg_cut", "Recall": "recall", "AP": "map_cut", "P": "P", "Success": "success"}
+    if ranking and measure.name in theirs:
+        run = {"q": {each: float(-at) for at, each in enumerate(documents)}}
+        asked = {f"{theirs[measure.name]}.{measure.cutoff}"}
+        (found,) = (
+            pytrec_eval.RelevanceEvaluator({"q": JUDGED.extra["qrels"]}, asked).evaluate(run)["q"].values()
+        )
+        assert own == pytest.approx(found, abs=1e-12)
+
+
+def test_precision_counts_hits_that_find_a_place() -> None:
+    question = spans((0, 10))
+    assert parse_place_measure("P@4")([hit(0, 5), hit(5, 9, rank=2), hit(20, 30, rank=3)], question) == 0.5
