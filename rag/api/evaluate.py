@@ -23,6 +23,10 @@ evaluations = typer.Typer(rich_markup_mode=None)
 SIGNIFICANT_LOSS = 3
 INTERRUPTED = 130
 SECONDS_BETWEEN_LINES = 10.0
+_NOT_WITH_RUN = frozenset(
+    "out baseline judge judge_model k steps mode where split sample seed concurrency no_resume".split()
+)
+"""Options of asking and answering, which a run that is there already has nothing of."""
 
 
 @command(
@@ -35,6 +39,7 @@ SECONDS_BETWEEN_LINES = 10.0
 @answering_unless("run")
 def evaluate(
     reading: Reading | None,
+    context: typer.Context,
     questions: Annotated[
         Path,
         typer.Argument(metavar="QUESTIONS", help="JSON Lines, a CSV, or a BEIR folder; qrels with --run."),
@@ -86,7 +91,7 @@ def evaluate(
 
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
     if reading is None:
-        _show(_scored(questions, run, names, out, baseline), as_json)
+        _show(_scored(context, questions, run, names), as_json)
         return
     reading.warn_where_hidden([])
     kb = SeenBy(reading.engine, reading.principal, parse_where(where or ()), mode.value, k, steps)
@@ -109,16 +114,19 @@ def evaluate(
     _show(found, as_json)
 
 
-def _scored(
-    qrels: Path, run: Path | None, metrics: list[str] | None, out: Path | None, baseline: Path | None
-) -> Evaluation:
+def _scored(context: typer.Context, qrels: Path, run: Path | None, metrics: list[str] | None) -> Evaluation:
     """A TREC run measured against judgments."""
     from rag.eval.runs import RUN_MEASURES, score_run
     from rag.eval.trec import read_judgments, read_trec_run
 
-    if run is None or out is not None or baseline is not None:
+    if run is None or any(_is_given(context, name) for name in _NOT_WITH_RUN):
         raise InputError("--run goes with --metrics and --json alone")
     return score_run(read_trec_run(run), read_judgments(qrels), metrics or RUN_MEASURES)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _show(found: Evaluation, as_json: bool) -> None:

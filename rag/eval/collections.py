@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rag.errors import QuestionFileError
-from rag.eval.jsonl import fail, read_lines, read_objects
+from rag.eval.jsonl import fail, read_lines, read_objects, whole_number
 
 QRELS_HEADER = ("query-id", "corpus-id", "score")
 
@@ -81,10 +81,7 @@ def read_qrels(path: Path) -> dict[str, dict[str, int]]:
         query, document, grade = parts
         if document in qrels.get(query, ()):
             fail(path, number, f"document {document!r} is judged twice for query {query!r}: drop one")
-        try:
-            qrels.setdefault(query, {})[document] = int(grade)
-        except ValueError:
-            fail(path, number, f"the grade {grade!r} is not a whole number: write 0, 1, 2, ...")
+        qrels.setdefault(query, {})[document] = whole_number(grade, path, number)
     if not qrels:
         raise QuestionFileError(f"{path} holds no judgments: add at least one line below the header")
     return qrels

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NoReturn
 
 from rag.errors import QuestionFileError
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
@@ -45,6 +48,17 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
                     yield number, text.rstrip("\r\n")
     except OSError as error:
         raise QuestionFileError(f"cannot read {path}: {error.strerror}; check the path") from error
+
+
+def whole_number(text: str, path: Path, line: int) -> int:
+    """Read a grade: ASCII digits, at most nine, with or without a sign.
+
+    Raises:
+        QuestionFileError: it is something else.
+    """
+    if not _WHOLE.fullmatch(text):
+        fail(path, line, f"the grade {text!r} is not a whole number: write 0, 1, 2, ...")
+    return int(text)
 
 
 def fail(path: Path, line: int, what: str) -> NoReturn:

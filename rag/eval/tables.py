@@ -2,20 +2,26 @@
 
 The first row names the columns, as ragas names fields (`user_input`, `reference`, `reference_contexts`,
 ...; also `question` and `ground_truth`, its older names). The delimiter is the comma, semicolon or
-tab that the first row has most of. An empty cell is left out. Lists are written as JSON, as the
+tab that the first row has most of outside quotes. An empty cell is left out, and so is `NaN`, as pandas
+writes one. A cell has at most 131,072 characters. Lists are written as JSON, as the
 Python that ragas and pandas write, or separated:
 
 - `references`, `reference_contexts`, `retrieved_contexts`: by `||`
 - `reference_context_ids`, `retrieved_context_ids`: by `;` or `|`
 - `documents`: by `;`, each a path, with `#page=3` behind it where the page is known
+
+A text may begin with a bracket, as `[1] First, ...` does.
 """
 
 from __future__ import annotations
 
 import ast
 import csv
+import io
+import itertools
 import json
 import re
+import tokenize
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -26,6 +32,10 @@ from rag.eval.jsonl import fail
 _OLDER = {"question": "user_input", "ground_truth": "reference", "ground_truths": "references"}
 _TEXTS = ("references", "reference_contexts", "retrieved_contexts")
 _IDS = ("reference_context_ids", "retrieved_context_ids")
+_NOTHING = ("", "nan", "NaN", "<NA>")
+_QUOTED = re.compile(r'"[^"]*(?:"|$)')
+_NO_LIST = re.compile(r"""\[[^\[\]"']*\].*\S""", re.DOTALL)
+"""A bracket that closes before the cell ends and quotes nothing: a mark in a text."""
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -38,9 +48,9 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, object]]]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
+            first = next((line for line in file if line.strip()), "")
             file.seek(0)
-            yield from _rows(file, max(",;\t", key=first.count), path)
+            yield from _rows(file, max(",;\t", key=_QUOTED.sub("", first).count), path)
     except UnicodeDecodeError as error:
         raise QuestionFileError(f"{path} is not UTF-8 ({error.reason}): save the file as UTF-8") from error
     except OSError as error:
@@ -54,9 +64,7 @@ def _rows(file: TextIO, delimiter: str, path: Path) -> Iterator[tuple[int, dict[
         try:
             cells = next(reader, None)
         except csv.Error as error:
-            fail(
-                path, reader.line_num, f"not a row ({error}): quote cells that hold quotes, or use JSON Lines"
-            )
+            fail(path, reader.line_num, _no_row(error))
         if cells is None:
             return
         if not any(cell.strip() for cell in cells):
@@ -71,10 +79,21 @@ def _rows(file: TextIO, delimiter: str, path: Path) -> Iterator[tuple[int, dict[
             )
         else:
             try:
-                filled = {name: cell for name, cell in zip(columns, cells, strict=True) if cell.strip()}
+                filled = {name: cell for name, cell in zip(columns, cells, strict=True) if not _empty(cell)}
                 yield reader.line_num, {name: _value(name, cell) for name, cell in filled.items()}
             except ValueError as error:
                 raise QuestionFileError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _no_row(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        most = csv.field_size_limit()
+        return f"a cell has more than {most:,} characters, the most of a table: write the set as JSON Lines"
+    return f"not a row ({error}): quote cells that hold quotes, or use JSON Lines"
+
+
+def _empty(cell: str) -> bool:
+    return cell.strip() in _NOTHING
 
 
 def _columns(cells: Sequence[str], path: Path, line: int) -> list[str]:
@@ -90,7 +109,7 @@ def _columns(cells: Sequence[str], path: Path, line: int) -> list[str]:
 
 def _value(name: str, cell: str) -> object:
     if name in (*_TEXTS, *_IDS, "documents"):
-        if cell.lstrip().startswith("["):
+        if cell.lstrip().startswith("[") and not _NO_LIST.fullmatch(cell.strip()):
             return _list(name, cell.strip())
         if name == "documents":
             return [_document(part) for part in cell.split(";") if part.strip()]
@@ -109,9 +128,25 @@ def _list(name: str, cell: str) -> object:
     except (ValueError, RecursionError):
         pass
     try:
-        return ast.literal_eval(cell)
+        found: object = ast.literal_eval(cell)
     except (ValueError, SyntaxError, MemoryError, RecursionError) as error:
         raise ValueError(f'the column {name!r} is not a list: write it as JSON, as ["a", "b"]') from error
+    if _has_adjacent_strings(cell):
+        raise ValueError(
+            f"the column {name!r} has strings without commas between, as numpy prints an array: "
+            'turn it into a list first (array.tolist()), or write it as JSON, as ["a", "b"]'
+        )
+    return found
+
+
+def _has_adjacent_strings(cell: str) -> bool:
+    """Whether two strings stand side by side, which Python would join."""
+    kinds = [
+        each.type
+        for each in tokenize.generate_tokens(io.StringIO(cell).readline)
+        if each.type not in (tokenize.NL, tokenize.NEWLINE, tokenize.COMMENT)
+    ]
+    return any(one == other == tokenize.STRING for one, other in itertools.pairwise(kinds))
 
 
 def _document(part: str) -> dict[str, object]:

@@ -210,7 +210,9 @@ def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
     found = as_json(*words, "--metrics", "RR@10,AP")
     assert {name: each["mean"] for name, each in found["metrics"].items()} == {"RR@10": 0.75, "AP": 0.75}
     assert "RR@10" in rag(*words).stdout
-    as_json(*words, "--out", tmp_path / "out", exit_code=2)
+    for more in ("--out o", "--sample 1", "--split test", "--judge local", "--where title=a", "-k 10"):
+        refused = rag(*words, *more.split())
+        assert (refused.exit_code, refused.stderr) == (2, "rag: --run goes with --metrics and --json alone\n")
     as_json("eval", tmp_path / "run.txt", "--run", tmp_path / "qrels.txt", exit_code=2)
 
 

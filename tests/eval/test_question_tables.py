@@ -77,6 +77,23 @@ def test_older_names_are_known(tmp_path: Path) -> None:
     assert (question.user_input, question.extra) == ("new", {"question": "old"})
 
 
+def test_a_text_may_begin_with_a_bracket(tmp_path: Path) -> None:
+    for text in ("[1] First see the note", "[sic] so [2]", "[1, 2] and more"):
+        (question,) = read_questions(write(tmp_path, f'user_input,reference_contexts\nq,"{text} || b"\n'))
+        assert question.reference_contexts == (text, "b")
+
+
+def test_what_pandas_writes_for_nothing_is_empty(tmp_path: Path) -> None:
+    (question,) = read_questions(write(tmp_path, "question,ground_truth,kind\nq,NaN,nan\n"))
+    assert (question.reference, question.kind) == (None, "")
+
+
+def test_delimiters_in_quoted_names_are_not_counted(tmp_path: Path) -> None:
+    text = '\nuser_input,reference,"note; a; b ""c; d"";"\nq,r,n\n'
+    (question,) = read_questions(write(tmp_path, text))
+    assert (question.user_input, question.reference) == ("q", "r")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -89,6 +106,12 @@ def test_older_names_are_known(tmp_path: Path) -> None:
         ('user_input,kind\n"a,b\n', "line 2: not a row"),
         ("user_input,answerable\na,maybe\n", "line 2: 'maybe' in the column 'answerable'"),
         ("user_input,references\na,[open(1)]\n", "line 2: the column 'references' is not a list"),
+        (
+            "user_input,references\na,\"['a' 'b']\"\n",
+            "line 2: the column 'references' has strings without commas",
+        ),
+        ("user_input,references\na,\"['a'\n 'b']\"\n", "line 3: the column 'references' has strings without"),
+        ("user_input,references\na,\"['a', 'b\"\n", "line 2: the column 'references' is not a list"),
         ("user_input,references\na,[1]\n", "line 2: the field 'references' must be a list of strings"),
         ("user_input,documents\na,a.pdf#page=x\n", "line 2: the document 'a.pdf#page=x'"),
         ("user_input,documents\na,[1]\n", "line 2: an entry of 'documents' is not an object"),
@@ -108,5 +131,5 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
     with pytest.raises(QuestionFileError, match="not UTF-8"):
         read_questions(tmp_path / "q.csv")
     write(tmp_path, f"user_input\n{'x' * 200_000}\n")
-    with pytest.raises(QuestionFileError, match=r"line \d: not a row .*JSON Lines"):
+    with pytest.raises(QuestionFileError, match=r"more than 131,072 characters.*JSON Lines"):
         read_questions(tmp_path / "q.csv")
