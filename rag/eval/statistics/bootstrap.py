@@ -25,6 +25,7 @@ RESAMPLES = 2000
 SEED = 0
 METHOD = "score interval with the bootstrap's standard error over questions, or over clusters of them"
 _FEW = 10
+_NOTHING = 1e-24  # a variance that is rounding alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Estimate:
     Of the `n`, `missed` have a value that a judge's missing verdict had a part in. Where `reliable` is
     false the interval is not to be trusted: there are fewer than 10 questions, all values are the same, or
     the clusters are fewer than 6, so that it is for more questions about these same documents.
-    `detectable` is the true difference to another such run that a comparison would find four times in five.
+    `detectable` is the true difference to another such run that a comparison would find four times in five,
+    NaN where that cannot be told: all values are the same, or it is more than there can be.
     """
 
     mean: float
@@ -64,7 +66,7 @@ def estimate_mean(
     """
     n = len(values)
     if n == 0:
-        return Estimate(math.nan, math.nan, math.nan, 0, missed)
+        return Estimate(math.nan, math.nan, math.nan, 0, missed, reliable=False)
     value = np.asarray(values, dtype=np.float64)
     weight = np.ones(n) if weights is None else np.asarray(weights, dtype=np.float64)
     order = np.lexsort((weight, value))  # so that sums do not depend on the order given
@@ -79,7 +81,8 @@ def estimate_mean(
     spread = mean_spread(residuals, unit_sums(units, weight), unit_sums(units, weight**2))
     low, high = score_interval(mean, spread) if bounded else symmetric_interval(mean, spread)
     reliable = n >= _FEW and bool(value[0] < value[-1]) and not few
-    return Estimate(mean, min(low, mean), max(high, mean), n, missed, reliable, detectable_difference(spread))
+    detectable = _detectable(spread, 1.0 if bounded else math.inf)
+    return Estimate(mean, min(low, mean), max(high, mean), n, missed, reliable, detectable)
 
 
 def estimate_statistic(
@@ -115,7 +118,7 @@ def estimate_statistic(
     table = table[order]
     whole = _value(function, table) if n else None
     if whole is None:
-        return Estimate(math.nan, math.nan, math.nan, 0)
+        return Estimate(math.nan, math.nan, math.nan, 0, reliable=False)
     units, few = cluster_units(n, None if clusters is None else np.asarray(clusters)[order])
     members = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
     random = np.random.default_rng(SEED)
@@ -130,8 +133,14 @@ def estimate_statistic(
     spread = Spread(variance, len(members) - 1, len(members))
     low, high = score_interval(whole, spread, *bounds)
     reliable = n >= _FEW and variance > 0 and not few and len(values) > 0.95 * RESAMPLES
-    detectable = detectable_difference(spread)
+    detectable = _detectable(spread, bounds[1] - bounds[0])
     return Estimate(whole, min(low, whole), max(high, whole), n, reliable=reliable, detectable=detectable)
+
+
+def _detectable(spread: Spread, most: float) -> float:
+    """The detectable difference, NaN where nothing varied, which tells nothing of it, or above `most`."""
+    found = detectable_difference(spread) if spread.variance > _NOTHING else math.nan
+    return found if found <= most else math.nan
 
 
 def _value(function: Callable[[Numbers], float | None], rows: Numbers) -> float | None:

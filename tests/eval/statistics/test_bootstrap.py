@@ -45,6 +45,18 @@ def test_all_right_is_not_certainty() -> None:
     assert not estimate.reliable
 
 
+def test_what_could_be_detected_is_told_only_where_it_can_be() -> None:
+    half = estimate_mean([0.0, 1.0] * 50)
+    assert half.detectable == pytest.approx((1.984 + 0.845) * math.sqrt(0.25 / 99), abs=1e-3)
+    for values in ([], [1.0], [0.1] * 30, [0.0, 1.0]):  # two values: the difference would be above 1
+        assert math.isnan(estimate_mean(values).detectable)
+    # of an error in pounds more than 1 may well be found
+    assert estimate_mean([0.0, 40.0] * 5).detectable > 1
+    same = np.full((20, 1), 0.1)
+    assert math.isnan(estimate_statistic(same, lambda rows: float(rows.mean())).detectable)
+    assert not estimate_statistic(np.zeros((0, 1)), lambda rows: float(rows.mean())).reliable
+
+
 def test_a_weight_stands_for_so_many_values() -> None:
     estimate = estimate_mean([1.0, 0.0, 0.0], [2.0, 1.0, 1.0])
     assert (estimate.mean, estimate.n) == (0.5, 3)
@@ -52,7 +64,7 @@ def test_a_weight_stands_for_so_many_values() -> None:
 
 def test_nothing_has_no_mean_and_one_value_no_interval() -> None:
     nothing = estimate_mean([])
-    assert nothing.n == 0
+    assert (nothing.n, nothing.reliable) == (0, False)
     assert all(math.isnan(value) for value in (nothing.mean, nothing.low, nothing.high))
     one = estimate_mean([0.5])
     assert (one.mean, one.low, one.high, one.reliable) == (0.5, 0.0, 1.0, False)
