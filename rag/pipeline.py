@@ -66,7 +66,7 @@ from rag.protocols import (
     Retriever,
     Verifier,
 )
-from rag.query_log import QueryLog
+from rag.query_log import QueryLog, check_key
 from rag.retrieval.dense import dense
 from rag.retrieval.hybrid import hybrid
 from rag.retrieval.iterative import bridge, bridge_by
@@ -132,6 +132,12 @@ class Engine(Library):
         self._query_log = QueryLog(Path(query_log)) if isinstance(query_log, str | Path) else query_log
         if policy not in ("drop", "repair", "flag"):
             raise InputError(f"policy is drop, repair or flag, not {policy!r}")
+        if self._query_log is not None:
+            try:
+                check_key(self._store.seal_key)
+            except InputError:
+                self.close()
+                raise
 
     def search(
         self,
@@ -469,11 +475,11 @@ class Engine(Library):
             answer_id: The answer's `seal`.
             rating: 1 for good, -1 for bad. Of several by one person the last counts.
             comment: Up to 1,000 characters, kept only where the log was opened to keep comments.
-            principal: Who says so; they may rate what their tenant was answered.
+            principal: Who says so; they may rate what they were answered, an operator all of the tenant.
 
         Raises:
             InputError: The engine keeps no query log, or the rating is neither.
-            AnswerNotFound: The log has no such answer for the tenant.
+            AnswerNotFound: The log has no such answer that they were given.
         """
         if self._query_log is None:
             raise InputError("there is no query log to keep feedback in; open the index with query_log=FILE")

@@ -22,22 +22,17 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from rag.errors import AnswerNotFound, InputError
-from rag.eval.watching.records import ANSWER, FEEDBACK, log_files, read_log
+from rag.eval.watching.records import ANSWER, FEEDBACK, log_files
+from rag.redaction import LONGEST, PATTERNS, REDACTED, redact
 from rag.types import Answer, Principal
 
 Questions: TypeAlias = Literal["redacted", "hashed", "plain"]
 
 LONGEST_WAIT_S = 5.0
 """Then a record is lost rather than an answer held up."""
-REDACTED = "[redacted]"
 LONGEST_COMMENT = 1_000
-LONGEST_QUESTION = 4_000
-PATTERNS = (
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+",  # e-mail addresses
-    r"(?<!\w)\+?\(?\d[\d ()/.-]{6,}\d(?!\w)",  # telephone numbers, and others in groups
-    r"\d{6,}",  # numbers of accounts, cards and people
-)
-"""What is taken out of questions: e-mail addresses, telephone numbers, and runs of six digits and more."""
+
+__all__ = ["PATTERNS", "REDACTED", "QueryLog", "check_key"]
 
 log = logging.getLogger(__name__)
 
@@ -83,27 +78,34 @@ class QueryLog:
         """Append a record of an answer. A failure goes to the program's log, and the answer goes on.
 
         `key` is a secret of the index, by which people and questions are hashed.
+
+        Raises:
+            InputError: The key is empty.
         """
+        check_key(key)
         try:
             self._append(self._record(answer, principal, key))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError is a number that JSON does not have
             log.error("the query log %s cannot be written: %s", self.path, error)
 
     def rate(
         self, answer_id: str, rating: int, comment: str, principal: Principal | None, key: bytes
     ) -> None:
-        """Append what somebody thought of an answer that their tenant was given.
+        """Append what somebody thought of an answer that they were given, an operator of any of the tenant.
 
         Raises:
-            InputError: The rating is not 1 or -1, the comment is too long, or the log cannot be written.
-            AnswerNotFound: The log has no answer of that id for the tenant.
+            InputError: The rating is not 1 or -1, the comment is too long, the key is empty, or the log
+                cannot be written.
+            AnswerNotFound: The log has no answer of that id that they may rate.
         """
+        check_key(key)
         if rating not in (1, -1) or isinstance(rating, bool):
             raise InputError(f"a rating is 1 or -1, not {rating!r}")
         if len(comment) > LONGEST_COMMENT:
             raise InputError(f"a comment has at most {LONGEST_COMMENT:,} characters, not {len(comment):,}")
         tenant = principal.tenant if principal else ""
-        if not answer_id or not self._has(answer_id, tenant):
+        to = None if principal and principal.operator else _name_hash(principal, key)
+        if not answer_id or not self._has(answer_id, tenant, to):
             raise AnswerNotFound(f"no answer {answer_id!r} in the query log; rate one that was given")
         record = {
             "type": FEEDBACK,
@@ -114,16 +116,27 @@ class QueryLog:
             "principal": _name_hash(principal, key),
         }
         if self.comments and comment:
-            record["comment"] = self._redacted(comment, principal)
+            record["comment"] = redact(comment, self.patterns, principal.name if principal else "")
         try:
             self._append(record)
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror}") from error
 
-    def _has(self, answer_id: str, tenant: str) -> bool:
-        if not log_files(self.path):
-            return False
-        return any(each.id == answer_id for each in read_log(self.path, tenant).answers)
+    def _has(self, answer_id: str, tenant: str, to: str | None) -> bool:
+        """Whether the log has an answer that was given `to` this person, anybody of the tenant for None.
+
+        The newest file is looked at first, and a line without the id is not parsed.
+        """
+        written = json.dumps(answer_id).encode()
+        for file in reversed(log_files(self.path)):
+            try:
+                with file.open("rb") as lines:
+                    found = [line for line in lines if written in line]
+            except FileNotFoundError:
+                continue  # rotated meanwhile
+            if any(_is_answer(line, answer_id, tenant, to) for line in found):
+                return True
+        return False
 
     def _record(self, answer: Answer, principal: Principal | None, key: bytes) -> dict[str, object]:
         record: dict[str, object] = {
@@ -153,17 +166,9 @@ class QueryLog:
     def _question(self, question: str, principal: Principal | None) -> str:
         if self.questions == "hashed":
             return ""
-        kept = question if self.questions == "plain" else self._redacted(question, principal)
-        return kept[:LONGEST_QUESTION]
-
-    def _redacted(self, text: str, principal: Principal | None) -> str:
-        for pattern in self.patterns:
-            text = re.sub(pattern, REDACTED, text)
-        name = principal.name if principal else ""
-        for part in {name, *re.split(r"[\W_\d]+", name)}:
-            if len(part) > 2:
-                text = re.sub(rf"(?<!\w){re.escape(part)}(?!\w)", REDACTED, text, flags=re.IGNORECASE)
-        return text
+        if self.questions == "plain":
+            return question[:LONGEST]
+        return redact(question, self.patterns, principal.name if principal else "")
 
     def _append(self, record: Mapping[str, object]) -> None:
         line = json.dumps(record, ensure_ascii=True, allow_nan=False).encode() + b"\n"
@@ -188,6 +193,31 @@ class QueryLog:
             older = self.path if number == 1 else self.path.with_name(f"{self.path.name}.{number - 1}")
             if older.exists():
                 older.replace(self.path.with_name(f"{self.path.name}.{number}"))
+
+
+def check_key(key: bytes) -> None:
+    """See that there is a secret: without one anybody could try names and questions against the hashes.
+
+    Raises:
+        InputError: It is empty.
+    """
+    if not key:
+        raise InputError(
+            "the index is from before there were seals and has no secret to hash names by: make a new index "
+            "of its documents with `rag add`, or open this one without a query log"
+        )
+
+
+def _is_answer(line: bytes, answer_id: str, tenant: str, to: str | None) -> bool:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(row, dict)
+        and (row.get("type"), row.get("id"), row.get("tenant")) == (ANSWER, answer_id, tenant)
+        and (to is None or row.get("principal") == to)
+    )
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from rag.errors import AnswerNotFound, InputError
 from rag.eval.watching.records import log_files, read_log
 from rag.pipeline import Engine
 from rag.query_log import REDACTED, QueryLog
+from rag.redaction import redact
 from rag.types import Answer, Citation, Principal, Sentence
 
 KEY = b"secret"
@@ -86,6 +88,14 @@ def test_it_is_the_owners_alone(path: Path) -> None:
         ("What is on account 00123456?", f"What is on account {REDACTED}?"),
         ("Is Ann on leave, or is FOX?", f"Is {REDACTED} on leave, or is {REDACTED}?"),
         ("What was the fare in 2024 for 12 cars?", "What was the fare in 2024 for 12 cars?"),
+        ("What happened on 2024-01-15 and 3. 5. 2024?", "What happened on 2024-01-15 and 3. 5. 2024?"),
+        ("At 2024-01-15 10:30, in 2019 - 2020?", "At 2024-01-15 10:30, in 2019 - 2020?"),
+        ("Costs 10.000.000 in 2019-2020?", "Costs 10.000.000 in 2019-2020?"),
+        ("Is it 100.000.000.000 or 1.5 / 2.5 / 3.5?", "Is it 100.000.000.000 or 1.5 / 2.5 / 3.5?"),
+        ("On 2024-01-15 0170 1234567 rang", f"On {REDACTED} rang"),
+        ("Ring 555.123.4567 or (030) 12 34 56", f"Ring {REDACTED} or {REDACTED}"),
+        ("Is 123-45-6789 hers?", f"Is {REDACTED} hers?"),
+        ("Card 4111-1111-1111-1111, DE89 3704 0044 0532", f"Card {REDACTED}, DE89 {REDACTED}"),
         ("Is the annual foxglove tour on?", "Is the annual foxglove tour on?"),
     ],
 )
@@ -94,6 +104,61 @@ def test_what_tells_people_is_redacted(question: str, kept: str, path: Path) -> 
     (found,) = read_log(path, "acme").answers
     assert found.question == kept
     assert "ann" not in found.principal.lower() and len(found.principal) == 32
+
+
+@pytest.mark.parametrize("piece", ["a", "a-", "1-", "1 ", "a.b+", "a@", "a@a.", "1.5 / ", "2020-", "(1"])
+def test_no_question_takes_long_to_redact(piece: str) -> None:
+    long = piece * (200_000 // len(piece)) + "a"
+    started = time.perf_counter()
+    assert len(redact(long)) <= 4_000
+    assert time.perf_counter() - started < 1
+
+
+def test_what_was_cut_at_the_end_of_a_long_text_is_not_kept() -> None:
+    numbers = redact("0170 1234567, " * 600 + "x")
+    assert "0" not in numbers and "7" not in numbers
+
+
+def test_a_number_that_json_has_not_fails_no_answer(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for number in (float("nan"), float("inf")):
+        QueryLog(path).write(replace(answer(), confidence=number), ANN, KEY)
+    assert "cannot be written" in caplog.text
+    QueryLog(path).write(answer(), ANN, KEY)
+    assert len(read_log(path, "acme").answers) == 1
+
+
+def test_without_a_secret_there_is_no_log(
+    open_engine: Callable[..., Engine], path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match=r"no secret .* make a new index"):
+        QueryLog(path).write(answer(), ANN, b"")
+    assert not path.exists()
+    open_engine().close()
+    monkeypatch.setattr("rag.index.store.read_meta", lambda connection, key: None)
+    with pytest.raises(InputError, match="no secret"):
+        open_engine(query_log=path)
+
+
+def test_a_rating_is_quick_in_a_large_log(path: Path) -> None:
+    kept = QueryLog(path)
+    kept.write(answer(seal="first"), None, KEY)
+    line = path.read_bytes().replace(b'"first"', b'"other"')
+    with path.open("ab") as file:
+        file.write(line * (20_000_000 // len(line)))
+    started = time.perf_counter()
+    kept.rate("first", 1, "", None, KEY)
+    assert time.perf_counter() - started < 0.3
+
+
+def test_only_who_was_answered_and_an_operator_rate(path: Path) -> None:
+    kept = QueryLog(path)
+    kept.write(answer(), ANN, KEY)
+    for other in (Principal("bob", "acme"), Principal(tenant="acme"), Principal("Ann Fox", "globex")):
+        with pytest.raises(AnswerNotFound):
+            kept.rate("s1", -1, "", other, KEY)
+    kept.rate("s1", 1, "", replace(ANN, groups=("crew",)), KEY)
+    kept.rate("s1", -1, "", Principal("chief", "acme", operator=True), KEY)
+    assert [each.rating for each in read_log(path, "acme").ratings] == [1, -1]
 
 
 def test_a_hash_alone_tells_equal_questions_and_no_words(path: Path) -> None:
