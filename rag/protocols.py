@@ -192,7 +192,7 @@ class Judge(Protocol):
         ...
 
     def questions(self, response: str, count: int) -> list[AskedBack]:
-        """At most `count` questions that `response` would answer."""
+        """At most `count` questions that `response` would answer; one that failed is there as `missed`."""
         ...
 
     def entities(self, text: str) -> list[str]:

@@ -79,7 +79,7 @@ def pooled(retriever: Retriever, pool: int) -> Retriever:
 
 
 def _placed(view: StorageView, gold: GoldPlace) -> TracedPlace:
-    """The place in the document that holds it, or why none does."""
+    """The place in the first document that holds it, of all that its name may mean, or why none does."""
     if gold.chunk_id:
         document_id, span = span_of_chunk(gold.chunk_id)
         candidates = [each for each in view.documents() if each.id == document_id]
@@ -91,11 +91,13 @@ def _placed(view: StorageView, gold: GoldPlace) -> TracedPlace:
     if not candidates:
         missing = "no document of that name is in the index"
         return TracedPlace(gold, problem=missing if gold.place or gold.chunk_id else "no document holds it")
-    document = view.document(candidates[0].id)
-    at = _at(document, gold, span)
-    if at is None:
-        return TracedPlace(gold, problem=f"the text of {document.source} lacks it")
-    return TracedPlace(gold, document.id, document.source, at, document.text[at.start : at.end])
+    for candidate in candidates:
+        document = view.document(candidate.id)
+        at = _at(document, gold, span)
+        if at is not None:
+            return TracedPlace(gold, document.id, document.source, at, document.text[at.start : at.end])
+    others = f", and so do {len(candidates) - 1} more of that name" if candidates[1:] else ""
+    return TracedPlace(gold, problem=f"the text of {candidates[0].source} lacks it{others}")
 
 
 def _at(document: Document, gold: GoldPlace, span: Span | None) -> Span | None:

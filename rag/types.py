@@ -252,10 +252,14 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class AskedBack:
-    """A question that a text would answer, and whether the text avoids an answer."""
+    """A question that a text would answer, and whether the text avoids an answer.
+
+    Where one was asked for and none could be had, `question` is empty and `missed` says why.
+    """
 
     question: str
     noncommittal: bool = False
+    missed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

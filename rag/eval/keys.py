@@ -19,9 +19,13 @@ def digest(*parts: object) -> str:
 
 @functools.cache
 def code_digest() -> str:
-    """The digest of this package's own source, by which a change of it is a change of what it finds."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted(root.rglob("*.py"))
+    """The digest of this package's own files, by which a change of one is a change of what it finds."""
+    return files_digest(Path(__file__).resolve().parents[1])
+
+
+def files_digest(root: Path) -> str:
+    """The digest of what a package has: its source and its data, such as a graph, and no bytecode."""
+    files = sorted(path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return digest(*((str(file.relative_to(root)), file_digest(file)) for file in files))
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rag import transformer
+from rag.content import content_hash
 from rag.errors import MissingExtra
 from rag.generation.wording import FUNCTION
 from rag.types import Vectors
@@ -57,6 +58,15 @@ class Alignment:
         self._folder = folder
         self._threads = threads
         self._loading = threading.RLock()
+
+    @property
+    def digest(self) -> str:
+        """The digest of the model's weights and tokenizer.
+
+        Raises:
+            OSError: They cannot be read.
+        """
+        return content_hash(self._folder / "model.safetensors", self._folder / "tokenizer.json")
 
     def __call__(self, claims: Sequence[tuple[str, Sequence[str]]]) -> list[Aligned]:
         """Match each claim with the window that it matches best, in the order of `claims`."""

@@ -67,12 +67,17 @@ def default_verifier(analyze: Analyze, find_model: Callable[[], Path] | None = N
 class _Shipped:
     """A `Verifier` that looks for its model when it is first needed, and may be used from several threads."""
 
-    name = "shipped"
-
     def __init__(self, analyze: Analyze, find_model: Callable[[], Path] | None) -> None:
         self._analyze = analyze
         self._find_model = find_model
         self._loading = threading.Lock()
+
+    @property
+    def name(self) -> str:
+        """Which of the two models judges: that of words, or that with the encoder of this digest."""
+        with self._loading:
+            reader = self._reader
+        return f"shipped with encoder {reader.digest}" if reader else "shipped without encoder"
 
     def __call__(self, claims: Sequence[Claim]) -> list[Support]:
         if not claims:
@@ -86,7 +91,7 @@ class _Shipped:
         return [support(float(p), facts) for p, facts in zip(probabilities, checked, strict=True)]
 
     @cached_property
-    def _reader(self) -> Reader | None:
+    def _reader(self) -> Alignment | None:
         if self._find_model is None:
             return None
         try:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from rag.content import content_hash
 from rag.errors import EncoderNotFound
 from rag.types import Fingerprint
 
@@ -76,24 +75,6 @@ def fingerprint(folder: Path) -> Fingerprint:
     revision = content_hash(folder / "model.safetensors", folder / "tokenizer.json")
     dimension = int(_json(folder, "config.json")["hidden_size"])
     return Fingerprint(name=_KNOWN.get(revision, folder.name), revision=revision, dimension=dimension)
-
-
-def content_hash(*paths: Path) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of the files' bytes, in the order given.
-
-    A file that has kept its path, size and time is not read again by this process.
-    """
-    stats = tuple((str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
-    return _content_hash(stats)
-
-
-@lru_cache(maxsize=16)
-def _content_hash(stats: tuple[tuple[str, int, int], ...]) -> str:
-    total = hashlib.sha256()
-    for path, size, _ in stats:
-        with Path(path).open("rb") as file:
-            total.update(size.to_bytes(8, "little") + hashlib.file_digest(file, "sha256").digest())
-    return total.hexdigest()[:16]
 
 
 def _json(folder: Path, name: str) -> Any:

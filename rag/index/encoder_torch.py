@@ -127,20 +127,30 @@ def _fingerprint(model: SentenceTransformer, name: str) -> Fingerprint:
     folder = Path(name)
     if folder.is_dir() and encoder_folder.is_minilm(folder):
         return encoder_folder.fingerprint(folder)
+    prompts = {kind: words for kind, words in sorted(model.prompts.items()) if words}
+    return Fingerprint(
+        name=folder.name if folder.is_dir() else name,
+        revision=model_digest(model),
+        dimension=int(model.get_embedding_dimension() or 0),
+        pooling=_pooling(model),
+        prompt=" | ".join(f"{kind}: {words}" for kind, words in prompts.items()),
+    )
+
+
+def model_digest(model: Any) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of a model's weights and tokenizer, as loaded.
+
+    What turns its output into scores, where it has that, is part of it by its name.
+    """
     total = hashlib.sha256()
     for key, tensor in sorted(model.state_dict().items()):
         total.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
         total.update(tensor.detach().cpu().contiguous().flatten().view(_bytes_type()).numpy().data)
     backend = getattr(model.tokenizer, "backend_tokenizer", None)
     total.update(backend.to_str().encode() if backend is not None else b"")
-    prompts = {kind: words for kind, words in sorted(model.prompts.items()) if words}
-    return Fingerprint(
-        name=folder.name if folder.is_dir() else name,
-        revision=total.hexdigest()[:16],
-        dimension=int(model.get_embedding_dimension() or 0),
-        pooling=_pooling(model),
-        prompt=" | ".join(f"{kind}: {words}" for kind, words in prompts.items()),
-    )
+    activation = getattr(model, "activation_fn", None)
+    total.update(repr(activation).encode() if activation is not None else b"")
+    return total.hexdigest()[:16]
 
 
 def _bytes_type() -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from rag.errors import EncoderNotFound, InputError, MissingExtra
-from rag.index.encoder_torch import no_progress_bar
+from rag.index.encoder_torch import model_digest, no_progress_bar
 from rag.protocols import Reranker, Retriever
 from rag.types import Filter, Hit, Scores
 
@@ -80,9 +81,15 @@ class CrossEncoderReranker:
             raise EncoderNotFound(
                 f"no reranker {name_or_path}: not a folder of a model, and no hub gave it ({error})"
             ) from error
-        self.name = str(name_or_path)
+        self._called = str(name_or_path)
         self._batch_size = batch_size
         self._lock = threading.Lock()
+
+    @cached_property
+    def name(self) -> str:
+        """What the model is called, and a digest of it as it was loaded: one trained anew is another."""
+        path = Path(self._called)
+        return f"{path.name if path.is_dir() else self._called}@{model_digest(self._model)}"
 
     def __call__(self, query: str, texts: Sequence[str]) -> Scores:
         """Return one score a text, float32 (n,), higher is better."""

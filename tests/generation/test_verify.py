@@ -90,3 +90,14 @@ def test_an_encoder_that_is_not_there_is_done_without():
 
     claims = [Claim(FOLLOWS[0][1], (LEAVE,))]
     assert default_verifier(english, missing)(claims) == default_verifier(english)(claims)
+
+
+def test_the_name_says_which_model_judges(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "tokenizer.json").write_bytes(b"{}")
+    alone, with_encoder = default_verifier(english), default_verifier(english, lambda: tmp_path)
+    assert alone.name == "shipped without encoder"
+    assert with_encoder.name.startswith("shipped with encoder ")
+    before = with_encoder.name
+    (tmp_path / "model.safetensors").write_bytes(b"others")
+    assert default_verifier(english, lambda: tmp_path).name != before

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,3 +136,16 @@ def test_importing_loads_nothing_heavy() -> None:
     code = "import sys, rag.retrieval.rerank; print({'torch', 'sentence_transformers'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_a_reranker_trained_anew_in_its_folder_has_another_name(cross_encoder: str, tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    folder = tmp_path / "mine"
+    shutil.copytree(cross_encoder, folder)
+    before = CrossEncoderReranker(folder, device="cpu").name
+    assert before.startswith("mine@") and CrossEncoderReranker(folder, device="cpu").name == before
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.bias"] = weights["classifier.bias"] + 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert CrossEncoderReranker(folder, device="cpu").name != before

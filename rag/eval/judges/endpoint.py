@@ -110,7 +110,7 @@ def endpoint(
         default_headers=unsent,
     )
     patience = Patience(timeout_s, tries, wait_s, concurrency)
-    return Server(client, f"{model} at {address.netloc}", model, key, patience)
+    return Server(client, f"{model} at {_shown(address)}", model, key, patience)
 
 
 def _split(address: str) -> SplitResult | None:
@@ -120,6 +120,11 @@ def _split(address: str) -> SplitResult | None:
         return parts if parts.scheme in ("http", "https") and parts.port != 0 else None
     except ValueError:  # of the port, or of an address in brackets
         return None
+
+
+def _shown(address: SplitResult) -> str:
+    """The address as a report has it: whole, since another scheme or path is another server."""
+    return f"{address.scheme}://{address.netloc}{address.path.rstrip('/')}"
 
 
 def _key(safe: bool) -> str:

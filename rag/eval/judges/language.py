@@ -88,7 +88,8 @@ class _LanguageJudge:
     def name(self) -> str:
         orders = "both orders" if self.both_orders else "one order"
         drawn = f" at {self.temperature:g}" if self.votes > 1 else ""
-        encoder = f", encoder {self.encoder.fingerprint.name}" if self.encoder else ""
+        vectors = self.encoder.fingerprint if self.encoder else None
+        encoder = f", encoder {vectors.name}@{vectors.revision[:16]}" if vectors else ""
         votes = f"{self.votes} vote{'s' * (self.votes > 1)}{drawn} in {orders}, {self.batch} at once"
         return f"{self.asks.name} (prompts {prompts.DIGEST}, {votes}{encoder})"
 
@@ -132,22 +133,21 @@ class _LanguageJudge:
         return [verdict for each in verdicts for verdict in each]
 
     def questions(self, response: str, count: int) -> list[AskedBack]:
-        """As many as `count` questions, each asked for by itself; the second and later are drawn."""
+        """`count` questions, each asked for by itself; the second and later are drawn."""
         texts = [("answer", response)]
 
-        def ask(number: int) -> AskedBack | str:
+        def ask(number: int) -> AskedBack:
             try:
                 return self._asked(prompts.QUESTION, texts, question_form(), 400, read_question, number)
             except Unreadable as error:
-                return str(error)
+                return AskedBack("", missed=str(error))
             except PromptTooLong as error:
                 raise JudgeFailed(f"{self.asks.name}: {error}") from error
 
-        replies = self._each(range(count), ask)
-        questions = [each for each in replies if isinstance(each, AskedBack)]
-        if count > 0 and not questions:
-            raise JudgeFailed(f"{self.asks.name}: {replies[0]}")
-        return questions
+        asked = self._each(range(count), ask)
+        if asked and all(each.missed for each in asked):
+            raise JudgeFailed(f"{self.asks.name}: {asked[0].missed}")
+        return asked
 
     def similarities(self, text: str, others: Sequence[str]) -> list[float]:
         if self.encoder is None:

@@ -7,9 +7,10 @@ import random
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from rag.errors import JudgeFailed, PromptTooLong
 from rag.eval.judges.asking import Inquiry, Unreadable, read_object
@@ -23,6 +24,7 @@ _THOUGHT_TOKENS = 4_096  # what a model that thinks first may take for that
 _LOSING = 3
 """After so many requests in a row that failed for good, one is sent once only, until one succeeds."""
 
+_T = TypeVar("_T")
 _TOO_LONG = re.compile(r"context[ _-]?(?:length|size|window)|exceeds?\b.{0,40}\bcontext", re.IGNORECASE)
 _MEND = {
     401: "check the key, RAG_JUDGE_KEY or OPENAI_API_KEY",
@@ -79,7 +81,7 @@ class Server:
 
     @property
     def name(self) -> str:
-        """The model and the host."""
+        """The model and the address."""
         return self._name
 
     def __call__(self, inquiry: Inquiry) -> Mapping[str, Any]:
@@ -129,6 +131,21 @@ class Server:
 
     def _post(self, inquiry: Inquiry, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send one request. The whole answer has to be there in time: a server may send it byte by byte."""
+        timeout_s = self._patience.timeout_s
+        try:
+            data = _in_time(lambda: self._sent(inquiry, options), timeout_s)
+        except TimeoutError:
+            raise _Passing(f"no whole answer in {timeout_s:g} s") from None
+        try:
+            body = json.loads(data)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict):
+            raise Unreadable(f"{self._name} answered with no JSON object")
+        return body
+
+    def _sent(self, inquiry: Inquiry, options: Mapping[str, Any]) -> bytes:
+        """The bytes of the answer to one request."""
         import httpx
         import openai
 
@@ -154,13 +171,7 @@ class Server:
         except (ValueError, OSError, RuntimeError) as error:
             # By its kind alone: what it says may hold what was sent.
             raise JudgeFailed(f"{self._name} cannot be asked: {type(error).__name__}") from None
-        try:
-            body = json.loads(data)
-        except (ValueError, RecursionError):
-            body = None
-        if not isinstance(body, dict):
-            raise Unreadable(f"{self._name} answered with no JSON object")
-        return body
+        return bytes(data)
 
     def _status(self, status: int, headers: Mapping[str, str], why: str) -> Exception:
         why = self._hidden(" ".join(why.split()))[:_SHOWN]
@@ -178,6 +189,26 @@ class Server:
         """The text without the key, which a server may say back, and without what UTF-8 cannot hold."""
         text = text.encode(errors="replace").decode()
         return text.replace(self._key, "***") if self._key else text
+
+
+def _in_time(call: Callable[[], _T], timeout_s: float) -> _T:
+    """What a call returns or raises, waited for so long; after that it goes on unheeded, in a daemon thread.
+
+    The timeouts of a connection are of each read alone, so that one that has a byte a second never ends.
+
+    Raises:
+        TimeoutError: It took longer.
+    """
+    done: Future[_T] = Future()
+
+    def work() -> None:
+        try:
+            done.set_result(call())
+        except BaseException as error:  # raised again where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=work, name="judge-request", daemon=True).start()
+    return done.result(timeout_s)
 
 
 def _options(inquiry: Inquiry, unknown: set[str]) -> dict[str, Any]:

@@ -247,6 +247,19 @@ def test_a_place_is_found_by_what_is_known_of_it(engine: Callable[..., Engine], 
     assert GOLD in place.text
 
 
+def test_of_documents_of_one_name_that_with_the_text_is_found(open_engine, tmp_path: Path):
+    for folder, text in (("a", BOATS), ("b", LEAVE), ("c", SOUP)):
+        (tmp_path / "files" / folder).mkdir(parents=True)
+        (tmp_path / "files" / folder / "leave.md").write_text(text, "utf-8")
+    kb = open_engine()
+    kb.add(tmp_path / "files")
+    question = replace(QUESTION, documents=(Place("leave.md"),))
+    (place,) = kb.trace(question).places
+    assert place.source.endswith("b/leave.md") and place.text == GOLD and place.chunks
+    gone = replace(question, reference_contexts=("Nobody ever wrote this down.",))
+    assert "and so do 2 more of that name" in kb.trace(gone).places[0].problem
+
+
 def test_a_chunk_that_is_named_is_found(engine: Callable[..., Engine]):
     kb = engine()
     named = kb.search("leave of parents", k=1)[0].chunk.id

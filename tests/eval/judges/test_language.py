@@ -251,7 +251,8 @@ def test_questions_are_asked_back_one_by_one_the_later_ones_drawn():
     )
     model = ScriptedModel(lambda _: next(replies))
     asked = language_judge(model).questions("It is a.", 3)
-    assert asked == [AskedBack("A?"), AskedBack("B?", noncommittal=True)]
+    assert [asked[0], asked[2]] == [AskedBack("A?"), AskedBack("B?", noncommittal=True)]
+    assert asked[1].question == "" and "no JSON object" in asked[1].missed
     assert [sampling.temperature for sampling in model.samplings] == [0.0, 0.7, 0.7, 0.7, 0.7]
     assert language_judge(model).questions("It is a.", 0) == []
     with pytest.raises(JudgeFailed):
@@ -273,6 +274,9 @@ def test_the_name_tells_model_prompts_and_votes(monkeypatch):
     assert judge.name.startswith(f"scripted (prompts {prompts.DIGEST}, 3 votes at 0.7 in both orders")
     assert judge.name != language_judge(ScriptedModel("")).name
     assert re.fullmatch("[0-9a-f]{8}", prompts.DIGEST)
+    mark = HashingEncoder().fingerprint
+    with_encoder = language_judge(ScriptedModel(""), encoder=HashingEncoder())
+    assert f"encoder {mark.name}@{mark.revision[:16]}" in with_encoder.name
 
 
 @pytest.mark.parametrize(

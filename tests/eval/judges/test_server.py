@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import sys
+import threading
 import time
 import traceback
 
@@ -81,13 +83,42 @@ def test_a_server_that_fails_for_ever_is_given_up_and_soon_not_waited_for(serve)
 def test_a_server_that_hangs_or_drips_runs_out_of_time(serve):
     served = serve(lambda body, number: (served.stopped.wait(20), said(GOOD))[1])
     start = time.monotonic()
-    with pytest.raises(JudgeFailed, match=r"no answer in 0.2 s"):
+    with pytest.raises(JudgeFailed, match=r"no (whole )?answer in 0.2 s"):
         ask(served.url, timeout_s=0.2, tries=2)(INQUIRY)
     status, _, data = said(GOOD)
     served.replies = lambda body, number: (status, {"Drip": "yes"}, data)
     with pytest.raises(JudgeFailed, match=r"no whole answer in 0.5 s"):
         ask(served.url, timeout_s=0.5, tries=1)(INQUIRY)
     assert time.monotonic() - start < 5
+
+
+def test_a_server_that_drips_its_headers_runs_out_of_time():
+    stopped = threading.Event()
+
+    def drip(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65_536)
+            for byte in b"HTTP/1.1 200 OK\r\n" + b"X-Long: " + b"b" * 200:
+                connection.sendall(bytes([byte]))
+                if stopped.wait(0.05):
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = threading.Thread(target=drip, args=(listening,))
+        server.start()
+        start = time.monotonic()
+        with pytest.raises(JudgeFailed, match=r"no whole answer in 0.5 s"):
+            ask(f"http://127.0.0.1:{listening.getsockname()[1]}/v1", timeout_s=0.5, tries=1)(INQUIRY)
+        took = time.monotonic() - start
+        stopped.set()
+        server.join()
+    assert took < 3
+
+
+def test_the_name_tells_servers_of_one_host_apart():
+    names = [ask(f"http{s}://host:9/{path}").name for s in ("", "s") for path in ("v1", "v1/", "other/v1")]
+    assert names[0] == names[1] == "small at http://host:9/v1" and len(set(names)) == 4
 
 
 def test_nobody_at_the_address_is_a_readable_failure():

@@ -4,7 +4,7 @@ import pytest
 
 from rag.eval.metrics.relevancy import ANSWER_RELEVANCY, answer_relevancy
 from rag.eval.questions import Question
-from rag.eval.sample import Sample
+from rag.eval.sample import Sample, Score
 from rag.types import AskedBack
 from tests.scripted_judge import ScriptedJudge
 
@@ -46,3 +46,11 @@ def test_refusals_and_failures() -> None:
 def test_a_judge_that_fails_counts_against_the_answer(task: str) -> None:
     score = ANSWER_RELEVANCY.measure(SAMPLE, ScriptedJudge(back=BACK, broken=frozenset({task})))
     assert (score.value, score.missed) == (0, (f"{task}: no reply",))
+
+
+def test_a_question_that_could_not_be_asked_back_counts_0_and_is_missed():
+    lost = AskedBack("", missed="unreadable")
+    score = answer_relevancy(SAMPLE, ScriptedJudge(back=(BACK[0], lost, lost), cosines=COSINES))
+    assert score.value == pytest.approx(0.3)
+    assert score.missed == ("unreadable", "unreadable")
+    assert answer_relevancy(SAMPLE, ScriptedJudge(back=(lost,))) == Score(0.0, missed=("unreadable",))
