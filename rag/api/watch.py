@@ -95,7 +95,15 @@ def watch(
         metrics = ("citation_validity", *JUDGED)
         kb = SeenBy(engine, principal)
         _make_private(out)
-        found = evaluate(kb, questions, metrics=metrics, out=folder, judge=engine.judge, progress=progress)
+        found = evaluate(
+            kb,
+            questions,
+            metrics=metrics,
+            out=folder,
+            judge=engine.judge,
+            name=_name(len(questions), end - window, end),
+            progress=progress,
+        )
         scores = {
             name: [row.scores[name] for row in found.rows if name in row.scores] for name in found.summary
         }
@@ -142,6 +150,12 @@ def parse_duration(text: str) -> timedelta:
     if match is None or not 0 < int(match[1]) * _SECONDS[match[2]] <= 10 * 365 * 86_400:
         raise InputError(f"{text!r} is no time: write 90s, 15m, 1h, 7d or 2w")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _name(count: int, start: datetime, end: datetime) -> str:
+    """What the questions of a look are called in its report."""
+    first, last = (at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") for at in (start, end))
+    return f"{count} logged question{'' if count == 1 else 's'}, {first} to {last} UTC"
 
 
 def _series(answers: Sequence[LoggedAnswer]) -> dict[str, list[float]]:

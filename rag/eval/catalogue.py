@@ -34,7 +34,13 @@ from rag.eval.metrics.similarity import SEMANTIC_SIMILARITY
 from rag.eval.metrics.strings import string_present, string_similarity, verbatim_match
 from rag.eval.metrics.support import SUPPORT
 from rag.eval.questions import Question
-from rag.eval.retrieval import PLACE_MEASURES, RANKING_MEASURES, is_place_measure, parse_place_measure
+from rag.eval.retrieval import (
+    PLACE_FORMULAS,
+    PLACE_MEASURES,
+    RANKING_MEASURES,
+    is_place_measure,
+    parse_place_measure,
+)
 from rag.eval.sample import Sample, Score
 from rag.protocols import Judge
 from rag.types import Answer
@@ -57,7 +63,8 @@ def metric_named(name: str) -> Metric:
     def of_sample(sample: Sample, judge: Judge | None) -> Score | None:
         return _score(measure(sample.hits, sample.question))
 
-    return Metric(name, of_sample, frozenset({"search"}), depth=measure.cutoff)
+    formula = PLACE_FORMULAS[measure.name].format(k=measure.cutoff)
+    return Metric(name, of_sample, frozenset({"search"}), formula, depth=measure.cutoff)
 
 
 def default_metrics(k: int = 10) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ def evaluate(
     split: str = "",
     sample: int | None = None,
     seed: int = 0,
+    name: str = "",
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Run every question and measure what comes back.
@@ -67,6 +68,7 @@ def evaluate(
         split: only questions of this split.
         sample: how many questions to draw, stratified by kind; all unless given.
         seed: what is drawn.
+        name: what the questions are called in the reports; their file's name unless given.
         progress: called with the questions done and their total, after each.
 
     A `RagError` from the system is a failure of that question: it counts 0 in every metric
@@ -88,7 +90,8 @@ def evaluate(
     plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, state_of(kb, state))
     folder = Path(out) if out is not None else None
     before = read_setup(folder) if folder is not None else None
-    setup = describe_run(plan, questions, asked, {"split": split, "sample": sample, "seed": seed})
+    drawn = {"split": split, "sample": sample, "seed": seed}
+    setup = describe_run(plan, questions, asked, drawn, name)
     with _journal(folder, plan, asked, resume=resume) as (journal, known):
         run = _run(
             plan,

@@ -104,6 +104,20 @@ PLACE_MEASURES = ("Success", "Recall", "RR", "nDCG", "PageSuccess", *SPAN_MEASUR
 
 RANKING_MEASURES = ("Success", "Recall", "RR", "nDCG", "AP", "P")
 
+PLACE_FORMULAS = {
+    "Success": "1 where one of the first {k} hits finds a gold place, else 0",
+    "Recall": "gold places that the first {k} hits find / gold places",
+    "RR": "1 / rank of the first hit that finds a gold place, 0 where none of {k} does",
+    "nDCG": "sum of 1 / log2(rank + 1) of the gold places found by rank {k} / that of the best order",
+    "AP": "mean over gold places of the precision at the rank where it is found, 0 beyond {k}",
+    "P": "of the first {k} hits those that find a gold place / {k}",
+    "PageSuccess": "1 where one of the first {k} hits stands on a gold page, else 0",
+    "SpanRecall": "gold characters in the first {k} hits / gold characters",
+    "SpanPrecision": "gold characters in the first {k} hits / characters of these hits",
+    "SpanIoU": "gold characters in the first {k} hits / characters of these hits and of the gold they lack",
+}
+"""How each measure is worked out, in a line; `k` is its cutoff."""
+
 
 def parse_place_measure(name: str) -> PlaceMeasure:
     """Read a measure's name: `Success@5`, `Recall@10`, `RR@10`, `nDCG@10`, `PageSuccess@5`, `SpanIoU@5`.

@@ -60,6 +60,8 @@ def test_a_look_measures_compares_and_raises_an_alarm(engine: Engine, logged: Pa
     assert {"centroid", "abstention"} <= {each.measure for each in found.drifts if each.drifted}
     assert found.alarm
     assert found.folder == out / "20260520T120000Z"
+    title = f"{found.asked} logged questions, 2026-05-13 12:00 to 2026-05-20 12:00 UTC"
+    assert f"<h1><bdi>{title}</bdi></h1>" in (found.folder / "report.html").read_text()
     left = json.loads((found.folder / "watch.json").read_text())
     assert left["alarm"] is True and (found.folder / "summary.json").is_file()
     assert stat.S_IMODE(out.stat().st_mode) == 0o700

@@ -59,17 +59,25 @@ class FailureMode(StrEnum):
 
 
 FIXES = {
-    FailureMode.NOT_PARSED: "Look up the file in what `rag add` reports: add it, or mend how it is read "
+    FailureMode.NOT_PARSED: "Look up the file in what `rag add` says of it: add it, or mend how it is read "
     "(a scan needs text recognition, an odd layout another loader).",
-    FailureMode.NOT_CHUNKED: "Cut larger chunks, or let them overlap more, so that one holds the passage.",
+    FailureMode.NOT_CHUNKED: "Make an index of larger chunks (`rag add --setting size_tokens=400`), or of "
+    "chunks that overlap more (`overlap_tokens`), so that one holds the passage.",
     FailureMode.NOT_RETRIEVED: "Question and passage share too few words, and too little meaning for this "
-    "encoder: try another encoder or query rewriting, or give the passage a telling heading.",
-    FailureMode.DEMOTED: "Weigh the stage that had it higher, change the reranker, or answer from more hits.",
-    FailureMode.NOT_IN_CONTEXT: "Give the generator more room for passages, or see what filtered it out.",
-    FailureMode.IGNORED: "The generator had the passage: improve how it chooses, or show it fewer others.",
-    FailureMode.CONTRADICTED: "Drop what is not proven (policy drop), and retire outdated versions.",
-    FailureMode.WRONGLY_REFUSED: "Answer from a lower confidence on, or calibrate the confidence anew.",
-    FailureMode.WRONGLY_ANSWERED: "Ask for a higher confidence to answer, or calibrate it anew.",
+    "encoder: try another (`--encoder`), or give the passage a heading that names what it is of.",
+    FailureMode.DEMOTED: "Answer from more hits (`-k`), or let a reranker order them (`--reranker`; where "
+    "one did, try without it).",
+    FailureMode.NOT_IN_CONTEXT: "Compare the contexts of the answer with its hits. A model with a short "
+    "context takes fewer passages: load it with more `context_tokens` (`rag.open_model`).",
+    FailureMode.IGNORED: "The generator had the passage. Look at what it quotes in its place; fewer passages "
+    "(`-k`) distract less, `rag.extractive(most_sentences=9)` quotes more, and a model (`--model`) reads.",
+    FailureMode.CONTRADICTED: "Look whether the documents disagree, and delete the outdated one. If the "
+    "sentence is not proven, let it be dropped (`--policy drop`, the default).",
+    FailureMode.WRONGLY_REFUSED: "An extractive answer is refused below a confidence of .33: "
+    "`rag.extractive(least_confidence=.2)` refuses less. Of a model all sentences were dropped as unproven: "
+    "look at them with `--policy flag`.",
+    FailureMode.WRONGLY_ANSWERED: "`rag.extractive(least_confidence=.5)` refuses more than the default of "
+    ".33 does. Of a model see what the sentences cite: none of it answers the question.",
 }
 _ORDER = tuple(FailureMode)
 

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from rag.eval.questions import Place
 from rag.eval.report import Row
-from rag.eval.reports.findings import mean_score
+from rag.eval.reports.findings import is_small, mean_score
 from rag.eval.reports.showing import one_line, visible
 from rag.eval.sample import Score
 from rag.types import Answer, Hit, Span
@@ -37,7 +37,7 @@ def card(row: Row, anchor: str, lower_is_better: frozenset[str]) -> dict[str, ob
         "reference": reference(row),
         "gold_texts": [one_line(each, 600) for each in question.reference_contexts[:MOST_GOLD]],
         "scores": [
-            (one_line(name, 60), f"{value:.2f}", _tone(1 - value if name in lower_is_better else value))
+            (one_line(name, 60), f"{value:.2f}", _score_tone(name, value, lower_is_better))
             for name, value in row.scores.items()
         ],
         "judged": [_judged(name, score, row.scores) for name, score in row.judged.items()],
@@ -147,6 +147,10 @@ def _is_gold(row: Row, hit: Hit) -> bool:
         place.is_in(hit.source, hit.chunk.document_id) and span.overlaps(hit.chunk.span)
         for place, span in _spans(row)
     )
+
+
+def _score_tone(name: str, value: float, lower_is_better: frozenset[str]) -> str:
+    return "" if is_small(name) else _tone(1 - value if name in lower_is_better else value)
 
 
 def _tone(value: float) -> str:

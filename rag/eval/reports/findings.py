@@ -17,6 +17,8 @@ from rag.eval.statistics.bootstrap import Estimate
 from rag.eval.statistics.comparison import Difference
 
 Z_LEVEL = 1.96
+FEW_OF_MANY = ("P", "SpanPrecision", "SpanIoU")
+"""Measures that are small for the best search too: of ten hits few characters can be gold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +26,14 @@ class MetricLine:
     """A metric as a reader is shown it.
 
     `detectable` is the difference to another run of this size that would be found four times in five, None
-    where that cannot be told. `judged_by` is what judged, or that nothing did.
+    where that cannot be told. `judged` says whether the judge had a part in it.
     """
 
     name: str
     estimate: Estimate
     formula: str
     higher_is_better: bool
-    judged_by: str
+    judged: bool
     detectable: float | None
     baseline: float | None
 
@@ -61,7 +63,6 @@ def metric_lines(evaluation: Evaluation) -> tuple[MetricLine, ...]:
     described = evaluation.setup.get("metrics")
     known = described if isinstance(described, dict) else {}
     means = evaluation.comparison.means if evaluation.comparison else {}
-    judge = str(evaluation.setup.get("judge") or "a judge")
     lines = []
     for name, estimate in {**evaluation.summary, **evaluation.statistics}.items():
         formula, higher, judged = _told(name, known.get(name))
@@ -71,7 +72,7 @@ def metric_lines(evaluation: Evaluation) -> tuple[MetricLine, ...]:
                 estimate,
                 formula,
                 higher,
-                judge if judged else "exact: no judge",
+                judged,
                 estimate.detectable if math.isfinite(estimate.detectable) else None,
                 means.get(name),
             )
@@ -100,9 +101,18 @@ def lower_is_better(evaluation: Evaluation) -> frozenset[str]:
 
 
 def mean_score(row: Row, lower: frozenset[str]) -> float | None:
-    """The mean over a row's scores, those in `lower` turned round; None where it has none."""
-    good = [1 - value if name in lower else value for name, value in row.scores.items()]
+    """The mean over a row's scores, those in `lower` turned round, without those that are always small.
+
+    None where it has none.
+    """
+    scores = {name: value for name, value in row.scores.items() if not is_small(name)}
+    good = [1 - value if name in lower else value for name, value in scores.items()]
     return math.fsum(good) / len(good) if good else None
+
+
+def is_small(metric: str) -> bool:
+    """Whether a good search has a small value too, so that it is no sign of anything wrong."""
+    return metric.partition("@")[0] in FEW_OF_MANY
 
 
 def worst_rows(evaluation: Evaluation, most: int) -> tuple[Row, ...]:
@@ -204,8 +214,8 @@ def headline(evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
     models = sorted({row.answer.model for row in evaluation.rows if row.answer is not None})
     drawn = [f"{name} {questions[name]}" for name in ("split", "sample") if questions.get(name)]
     said = {
-        "questions": ", ".join([str(questions.get("file") or "given in code"), *drawn]),
-        "digest": str(questions.get("digest") or "")[:16],
+        "questions": ", ".join([_called(questions, len(evaluation.rows)), *drawn]),
+        "digest of the questions": str(questions.get("digest") or "")[:16],
         "index": f"commit {', '.join(map(str, commits))}" if commits else str(system.get("commit", "")),
         "documents": str(system.get("documents", "")),
         "encoder": str(system.get("encoder") or ""),
@@ -215,6 +225,12 @@ def headline(evaluation: Evaluation) -> tuple[tuple[str, str], ...]:
         "rag": str(_mapping(setup.get("rag")).get("version") or ""),
     }
     return tuple((name, value) for name, value in said.items() if value)
+
+
+def _called(questions: Mapping[str, object], count: int) -> str:
+    """What the questions are called: by who gave them, by their file, or else by their number."""
+    name = questions.get("name") or questions.get("file")
+    return str(name) if name else f"{count} question{'' if count == 1 else 's'}"
 
 
 def settings_lines(value: Mapping[str, object], above: str = "") -> Iterator[tuple[str, str]]:
@@ -256,6 +272,19 @@ def tone(difference: Difference) -> str:
     if not difference.significant:
         return "same"
     return "worse" if difference.worse else "better"
+
+
+def claim(difference: Difference) -> str:
+    """What can be claimed of a difference, its numbers left out."""
+    if difference.significant:
+        said = "worse" if difference.worse else "better"
+    elif difference.low == difference.high == 0:
+        said = "the same"
+    elif difference.minimum_detectable is not None and difference.minimum_detectable <= 1:
+        said = f"cannot be told; below {difference.minimum_detectable:.3f} it would not be seen"
+    else:
+        said = "cannot be told"
+    return f"{said}, for these documents alone" if difference.of_these_documents else said
 
 
 def verdict(comparison: Comparison) -> str:

@@ -15,6 +15,7 @@ from rag.eval.report import Comparison, Evaluation, Row
 from rag.eval.reports.cards import reference, said
 from rag.eval.reports.findings import (
     calibrated,
+    claim,
     failure_lines,
     got_worse,
     headline,
@@ -34,7 +35,14 @@ LONGEST = 400
 _BAR = 12  # cells of a bar
 _SPECIAL = re.compile(r"[\\`*_\[\]|~$^]")
 # what GitHub makes a link, a mention or a picture of without any mark; a blank of no width stops it
-_LINKED = re.compile(r"(?i)(?<=:)(?=\w|//)|(?<=[@#])(?=\w)|(?<=\bwww)(?=\.)|(?<=\bgh)(?=-\d)")
+_LINKED = re.compile(
+    r"""(?ix)
+    (?<=:)(?=//) | (?<=mailto:) | (?<=xmpp:) | (?<=\bwww)(?=\.)
+    | (?<=:)(?=(?:[a-z+\-][\w+\-\\]*|100|1234|8ball):)         # a picture: `:smile:`, not 13:00
+    | (?<![a-z0-9_]@)(?<=@)(?=\w) | (?<=@)(?=[\w\\\-]+\.\w)      # somebody, an address: not Success@10
+    | (?<=@)(?=[0-9a-f]{7,40}\b) | (?<=\#)(?=\d) | (?<=\bgh)(?=-\d)  # a commit, an issue
+    """
+)
 
 
 def escaped(text: str, most: int = LONGEST) -> str:
@@ -63,9 +71,7 @@ def _head(evaluation: Evaluation) -> Iterator[str]:
     facts = dict(headline(evaluation))
     yield f"# Evaluation of {escaped(facts.get('questions', 'questions'), 120)}"
     yield escaped(lead(evaluation))
-    yield " · ".join(
-        f"{name} **{escaped(value, 120)}**" for name, value in facts.items() if name != "questions"
-    )
+    yield " · ".join(f"{name} {_code(value)}" for name, value in facts.items() if name != "questions")
     for note in evaluation.notes:
         yield f"> **Note:** {escaped(note)}"
 
@@ -80,7 +86,17 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
         yield f"> {escaped(note)}"
     if comparison.differences:
         signs = {"worse": "🔻", "better": "🔺", "same": "◦"}
-        head = ("", "metric", "baseline", "now", "difference", "95 % interval", "p (Holm)", "n", "in words")
+        head = (
+            "",
+            "metric",
+            "baseline",
+            "now",
+            "difference",
+            "95 % interval",
+            "p (Holm)",
+            "n",
+            "what it shows",
+        )
         rows = [
             (
                 signs[tone(each)],
@@ -91,7 +107,7 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
                 f"{each.low:+.3f} to {each.high:+.3f}",
                 f"{each.adjusted:.4f}",
                 str(each.n),
-                escaped(each.words),
+                claim(each),
             )
             for each in comparison.differences
         ]
@@ -112,7 +128,7 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
 
 def _metrics(evaluation: Evaluation) -> Iterator[str]:
     yield "## Metrics"
-    head = ("metric", "mean", "", "95 % interval", "n", "missed", "detectable", "judged by")
+    head = ("metric", "mean", "", "95 % interval", "n", "missed", "detectable", "by")
     rows = [
         (
             _metric(line.name) + ("" if line.higher_is_better else " ↓"),
@@ -122,14 +138,15 @@ def _metrics(evaluation: Evaluation) -> Iterator[str]:
             str(line.estimate.n),
             str(line.estimate.missed),
             "–" if line.detectable is None else f"{line.detectable:.3f}",
-            escaped(line.judged_by, 120),
+            "judge" if line.judged else "exact",
         )
         for line in metric_lines(evaluation)
     ]
     yield _table(head, rows, left=(0, 2, 7))
     yield (
         "*Detectable* is the difference to another run of this size that would be found four times in five. "
-        "A missed verdict counts against the answer. *Rough* is an interval from fewer "
+        "*Exact* numbers are counted; in the others the judge named above has a part, and a verdict that it "
+        "did not give counts against the answer. *Rough* is an interval from fewer "
         "than 10 questions, from fewer than 6 documents, or from equal scores. ↓ means that less is better."
     )
 
@@ -185,6 +202,7 @@ def _kinds(evaluation: Evaluation) -> Iterator[str]:
     rows = [
         (_metric(line.name), *(_mean_of(evaluation.by_kind[kind], line.name) for kind in kinds))
         for line in lines
+        if any(line.name in each and each[line.name].n for each in evaluation.by_kind.values())
     ]
     yield _table(("metric", *(escaped(kind, 60) for kind in kinds)), rows, left=(0,))
 
@@ -221,6 +239,14 @@ def _in_html(text: str, most: int = LONGEST) -> str:
 def _metric(name: str) -> str:
     """A metric's name as code, where nothing in it can end that."""
     return f"`{name}`" if re.fullmatch(r"[\w@.-]{1,60}", name, re.ASCII) else escaped(name, 60)
+
+
+def _code(value: str) -> str:
+    """A text as code, in which nothing is Markdown or a link, between more backticks than it has in a row."""
+    line = one_line(value, 120)
+    fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
+    blank = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{blank}{line}{blank}{fence}"
 
 
 def _mean_of(estimates: Mapping[str, Estimate], name: str) -> str:

@@ -25,6 +25,7 @@ from rag.eval.reports.charts import (
 from rag.eval.reports.findings import (
     MetricLine,
     calibrated,
+    claim,
     failure_lines,
     got_worse,
     headline,
@@ -108,8 +109,9 @@ def _page(evaluation: Evaluation, drawn: _Drawn) -> dict[str, object]:
         "histograms": _histograms(evaluation, lines, drawn),
         "slices": slices(evaluation, lines),
         "worst": [card(row, anchors[row.question.id], lower) for row in worst],
-        "worst_hint": "Those that failed first, then those diagnosed, each by their mean score over all "
-        f"metrics (what is better lower, turned round); at most {MOST_WORST}.",
+        "worst_hint": "Those that failed first, then those diagnosed, each by their mean score over the "
+        "metrics (what is better lower, turned round; P, SpanPrecision and SpanIoU, which are always small, "
+        f"left out); at most {MOST_WORST}.",
         "questions": [_question(row, anchors.get(row.question.id, ""), lower) for row in evaluation.rows],
         "settings": [
             (one_line(name, 120), one_line(value, 300)) for name, value in settings_lines(evaluation.setup)
@@ -158,7 +160,7 @@ def _metric(line: MetricLine, drawn: _Drawn) -> dict[str, object]:
         "n": estimate.n,
         "missed": estimate.missed,
         "detectable": "–" if line.detectable is None else f"{line.detectable:.3f}",
-        "judged_by": one_line(line.judged_by, 160),
+        "judged": line.judged,
         "chart": drawn(
             interval_chart(
                 estimate.mean, estimate.low, estimate.high, label=one_line(label), baseline=line.baseline
@@ -195,7 +197,7 @@ def _difference(each: Difference, reach: float, drawn: _Drawn) -> dict[str, obje
         "interval": between,
         "p": f"{each.adjusted:.4f}",
         "n": each.n,
-        "words": one_line(each.words, 300),
+        "claim": claim(each),
         "chart": drawn(chart),
     }
 

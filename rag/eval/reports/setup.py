@@ -24,8 +24,12 @@ def describe_run(
     given: str | Path | Sequence[Question],
     questions: Sequence[Question],
     drawn: Mapping[str, object],
+    name: str = "",
 ) -> dict[str, object]:
-    """What was run, without times and without folders, so that equal runs say the same."""
+    """What was run, without times and without folders, so that equal runs say the same.
+
+    `name` is what the questions are called, where that is not the name of their file.
+    """
     path = Path(given) if isinstance(given, str | Path) else None
     describe: Callable[[], Mapping[str, object]] | None = getattr(plan.kb, "describe", None)
     return {
@@ -36,6 +40,7 @@ def describe_run(
             "sha256": file_digest(path) if path and path.is_file() else None,
             "digest": digest(*questions),
             "count": len(questions),
+            **({"name": name} if name else {}),
             **drawn,
         },
         "system": dict(describe()) if callable(describe) else {},

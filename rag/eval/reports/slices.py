@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from rag.eval.report import Evaluation
-from rag.eval.reports.findings import MetricLine
+from rag.eval.reports.findings import MetricLine, is_small
 from rag.eval.reports.showing import one_line
 from rag.eval.statistics.bootstrap import Estimate
 
@@ -72,9 +72,9 @@ def _heat(estimate: Estimate | None, line: MetricLine) -> dict[str, str]:
     if estimate is None or not estimate.n or not math.isfinite(estimate.mean):
         return {"value": "–", "tone": "dim", "told": ""}
     good = estimate.mean if line.higher_is_better else 1 - estimate.mean
-    step = min(4, max(0, int(good * 5)))
+    tone = "" if is_small(line.name) else f"h{min(4, max(0, int(good * 5)))}"
     told = f"95 % interval {interval(estimate)}, n {estimate.n}"
-    return {"value": f"{estimate.mean:.2f}", "tone": f"h{step}", "told": told}
+    return {"value": f"{estimate.mean:.2f}", "tone": tone, "told": told}
 
 
 def decimal(value: float) -> str:

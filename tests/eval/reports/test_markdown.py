@@ -37,7 +37,8 @@ def test_no_text_becomes_markdown(hostile: str):
     assert shape(report) == PLAIN
     report.encode("utf-8")
     assert visible(report) == report
-    # what GitHub makes a link, a mention or a reference to an issue without a mark
+    # what GitHub makes a link, a mention or a reference to an issue without a mark; in code it does not
+    report = re.sub(r"(?s)(?<!`)(`+)(?!`).+?(?<!`)\1(?!`)", "", report)
     assert not re.search(r"(?i)(?<![&\w])(https?|ftp)://|\bwww\.\w|(?<!\w)@\w|\w@evil|(?<![&\w])#\d", report)
 
 
@@ -56,6 +57,29 @@ def test_what_is_escaped_reads_as_it_was(text: str):
         for child in token.children or []
     )
     assert shown.replace("\u200b", "") == line
+
+
+@pytest.mark.parametrize("text", ["Success@10", "at 13:00", "13:00:05", "a: b", "the #gold", "p@5.", "v1.2"])
+def test_what_is_no_link_is_left_alone(text: str):
+    assert escaped(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["@ann", "(@ann", "é@ann", "a@b.org", "a_b@c-d.e", "a#1", "#12", "https://a.b", "www.a.b", ":smile:",
+     ":100:", ":heart_eyes:", "mailto:a", "x@0123abc", "GH-1"],
+)  # fmt: skip
+def test_what_would_be_a_link_is_stopped(text: str):
+    assert "&#8203;" in escaped(text)
+
+
+def test_of_metrics_is_said_how_they_came_about_and_none_is_a_row_of_dashes():
+    found = evaluation(str)
+    report = markdown_report(found)
+    assert "| exact |" in report and "| judge |" in report
+    kinds = report.partition("## By kind")[2].partition("##")[0]
+    assert "`Recall@10`" in kinds and "exact_match" not in kinds  # which bears on no question
+    assert "by 0." not in report.partition("## Metrics")[0]  # the columns say it
 
 
 def test_the_facts_of_the_page_are_there():

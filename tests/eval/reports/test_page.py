@@ -9,6 +9,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -17,9 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reported import HOSTILE, evaluation
 
+from rag.eval.catalogue import metric_named
 from rag.eval.reports.cards import parts
+from rag.eval.reports.findings import claim, mean_score
 from rag.eval.reports.page import html_report
 from rag.eval.reports.showing import visible
+from rag.eval.retrieval import PLACE_MEASURES, RANKING_MEASURES
+from rag.eval.statistics.bootstrap import Estimate
 from rag.types import Span
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -215,3 +220,67 @@ def test_a_page_that_loads_something_would_be_seen(tmp_path: Path):
     page.write_text('<img src="http://evil.test/x.png"><script>console.error("seen")</script>', "utf-8")
     _, console, asked = opened(page, tmp_path / "profile")
     assert any("evil.test" in line for line in asked) and any("seen" in line for line in console)
+
+
+def test_questions_without_a_file_are_counted_or_called_by_their_name():
+    found = evaluation(harmless)
+    for known, title in (
+        ({}, "3 questions"),
+        ({"name": "3 logged questions, May"}, "3 logged questions, May"),
+        ({"name": "May", "split": "dev"}, "May, split dev"),
+    ):
+        page = html_report(replace(found, setup={"questions": {"file": None, **known}}))
+        assert f"<title>Evaluation: {title}</title>" in page
+
+
+def test_the_judge_is_named_once_and_a_row_says_whether_it_had_a_part():
+    found = evaluation(lambda text: "the long name of a judge" if text == "judge" else text)
+    page = html_report(found)
+    assert page.count("the long name of a judge") == 2  # at the top, and in the settings
+    assert '<td class="judge">exact</td>' in page and '<td class="judge">judge</td>' in page
+
+
+def test_what_is_always_small_is_not_painted_and_does_not_count():
+    found = evaluation(harmless)
+    rows = tuple(replace(row, scores={**row.scores, "SpanIoU@10": 0.02}) for row in found.rows)
+    low = replace(found, rows=rows, summary={**found.summary, "SpanIoU@10": Estimate(0.02, 0.01, 0.03, 3)})
+    low = replace(low, by_kind={"kind": low.summary})
+    page = html_report(low)
+    assert re.search(r'<li class=""><span>SpanIoU@10</span> <b>0.02</b>', page)
+    assert re.search(r'SpanIoU@10</bdi></th><td class="n "', page)
+    assert [mean_score(row, frozenset()) for row in rows] == [
+        mean_score(row, frozenset()) for row in found.rows
+    ]
+
+
+def test_a_measure_of_places_says_how_it_is_worked_out():
+    page = html_report(replace(evaluation(harmless), setup={}))
+    assert "gold places that the first 10 hits find / gold places" in page
+    for name in (*PLACE_MEASURES, *RANKING_MEASURES):
+        assert "7" in metric_named(f"{name}@7").formula
+
+
+@pytest.mark.parametrize(
+    ("significant", "worse", "spread", "detectable", "words"),
+    [
+        (True, True, 0.1, 0.2, "worse"),
+        (True, False, 0.1, 0.2, "better"),
+        (False, False, 0.0, 0.0, "the same"),
+        (False, False, 0.1, 0.25, "cannot be told; below 0.250 it would not be seen"),
+        (False, False, 0.1, None, "cannot be told"),
+        (False, False, 0.1, 1.7, "cannot be told"),
+    ],
+)
+def test_what_a_difference_shows(significant, worse, spread, detectable, words):
+    (one, *_) = evaluation(harmless).comparison.differences
+    found = replace(
+        one,
+        significant=significant,
+        worse=worse,
+        low=-spread,
+        high=spread,
+        minimum_detectable=detectable,
+        of_these_documents=False,
+    )
+    assert claim(found) == words
+    assert claim(replace(found, of_these_documents=True)) == f"{words}, for these documents alone"
