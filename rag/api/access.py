@@ -94,6 +94,10 @@ class SeenBy:
         """
         return self.engine.document(document_id, principal=self.principal)
 
+    def documents(self) -> list[Document]:
+        """Every document that the reader may read, without its text."""
+        return self.engine.documents(principal=self.principal)
+
     @property
     def judge(self) -> Judge:
         """What judges answers where no other judge is given: the engine's own."""

@@ -82,7 +82,8 @@ def evaluate(
 ) -> None:
     """Run a question set and measure the answers. Means come with 95 % intervals.
 
-    Exit 1 where questions failed, 3 where a metric is significantly worse than the baseline's.
+    Exit 1 where questions failed, or a judge gave no verdict, or no gold is in the index; 3 where a metric
+    is significantly worse than the baseline's.
     """
     from rag.api.access import SeenBy
     from rag.api.fields import parse_where
@@ -142,7 +143,7 @@ def _show(found: Evaluation, as_json: bool) -> None:
         screen().evaluation(found)
     if found.comparison and found.comparison.worse:
         raise typer.Exit(SIGNIFICANT_LOSS)
-    if found.counts.get("failed"):
+    if found.counts.get("failed") or found.problems:
         raise typer.Exit(FAILED_INPUTS)
 
 

@@ -282,9 +282,7 @@ class Screen:
             self.line()
             self.comparison(found, found.comparison)
         self.line()
-        self.line(
-            ("; ".join(f"{count} {name.replace('_', ' ')}" for name, count in found.counts.items()), "dim")
-        )
+        self.line((found.counted, "dim"))
         self.failures(found)
         for note in found.notes:
             self.line(("note  ", "yellow"), plain(note))

@@ -15,6 +15,7 @@ from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.metric import Metric
 from rag.eval.metrics.set_metric import SetMetric
+from rag.eval.notes import Note, gold_notes, verdict_notes
 from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
@@ -209,10 +210,14 @@ def _journal(
 
 def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Baseline | None) -> Evaluation:
     commits = sorted({row.answer.index_commit for row in run.rows if row.answer is not None})
-    notes = []
+    notes = [
+        *verdict_notes(run.rows),
+        *gold_notes(run.rows, getattr(plan.kb, "documents", None), getattr(plan.kb, "document", None)),
+    ]
     if run.moved or len(commits) > 1:
         listed = f" (commits {', '.join(map(str, commits))})" if len(commits) > 1 else ""
-        notes.append(f"the system changed while it was evaluated{listed}: run it again on one that rests")
+        words = f"the system changed while it was evaluated{listed}: run it again on one that rests"
+        notes.append(Note(words))
     return Evaluation(
         summary=summarise(run.rows, plan.metrics),
         by_kind=summarise_kinds(run.rows, plan.metrics),
@@ -221,7 +226,8 @@ def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Bas
         rows=run.rows,
         statistics=summarise_set(run.rows, plan.set_metrics),
         setup=setup,
-        notes=tuple(notes),
+        notes=tuple(note.words for note in notes),
+        problems=tuple(note.words for note in notes if note.grave),
         comparison=compare_rows(run.rows, plan.metrics, setup, earlier) if earlier else None,
         reused=run.reused,
     )

@@ -155,7 +155,8 @@ def _place(item: object) -> Place:
         return Place(source, page)
     if not 0 <= start < end:
         raise ValueError(
-            f"the place [{start}, {end}) in {source!r} holds no character: 'end' is behind the last one"
+            f"a place in {source!r} has start {start} and end {end}: offsets count from 0, and 'end' is the "
+            "one behind the last character, so greater than 'start'"
         )
     return Place(source, page, Span(start, end))
 

@@ -71,12 +71,13 @@ class Evaluation:
 
     `summary` has an estimate for every metric, over the questions that it bears on (n may be
     0); `by_kind` the same for each kind of question, and `by_document` for each gold document. `counts` has
-    `questions`, `failed`, `answered`, `abstained`, `right_refusals` (abstained, unanswerable),
-    `wrong_refusals` (abstained, answerable) and `wrong_answers` (answered, unanswerable). `statistics` are
-    of the set as a whole, such as the error of calibration. `setup` says what
-    was run, in values that JSON holds. `notes` are what a reader of the numbers has to know of them,
-    `remarks` what is to be said of this run alone, as that questions were known from an earlier one, which
-    `reused` counts.
+    `questions`, `failed`, `answered`, `abstained`, of these `refused_unanswerable` and `refused_answerable`,
+    of the answered ones `answered_unanswerable`, and `wrong`: the answers and refusals that have a
+    diagnosis, which says why they are wrong. `statistics` are of the set as a whole, such as the error of
+    calibration. `setup` says what was run, in values that JSON holds. `notes` are what a reader of the
+    numbers has to know of them, and `problems` those of them for which some numbers say nothing of the
+    system, as a judge that gave no verdict. `remarks` are what is to be said of this run alone, as that
+    questions were known from an earlier one, which `reused` counts.
     """
 
     summary: Mapping[str, Estimate]
@@ -87,6 +88,7 @@ class Evaluation:
     statistics: Mapping[str, Estimate] = field(default_factory=dict)
     setup: Mapping[str, object] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     comparison: Comparison | None = None
     reused: int = 0
     remarks: tuple[str, ...] = ()
@@ -124,8 +126,24 @@ class Evaluation:
         )
 
     def __repr__(self) -> str:
-        counts = "; ".join(f"{count} {name.replace('_', ' ')}" for name, count in self.counts.items())
-        return "\n".join((self.table(), counts, *self.notes, *self.remarks))
+        return "\n".join((self.table(), self.counted, *self.notes, *self.remarks))
+
+    @property
+    def counted(self) -> str:
+        """What became of the questions, in words; nothing of answers where none was asked for."""
+        asked = any(self.counts.get(name) for name in ("answered", "abstained"))
+        always = ("questions", "answered", "abstained") if asked else ("questions",)
+        said = {name: count for name, count in self.counts.items() if count or name in always}
+        return "; ".join(f"{count} {_COUNTED.get(name, name)}" for name, count in said.items())
+
+
+_COUNTED = {
+    "refused_unanswerable": "unanswerable refused",
+    "refused_answerable": "answerable refused",
+    "answered_unanswerable": "unanswerable answered",
+    "wrong": "known to be wrong, refusals included",
+    "missing": "judged, but missing in the run (they count 0)",
+}
 
 
 def _decimal(value: float) -> str:

@@ -33,7 +33,8 @@ class KnowledgeBase(Protocol):
     One that also has `document(id) -> Document` gets its citations checked. One that has `state() -> str`,
     a digest of all that its answers depend on, or `""` where it cannot tell, can be resumed: what was found
     out at another state is not used. One that has `trace(question) -> Trace` has its wrong answers diagnosed
-    by what its index holds. One that has a `judge` is judged by that where no other is given. One that has
+    by what its index holds. Of one that has `documents() -> Iterable[Document]` is said which gold is in
+    none of them. One that has a `judge` is judged by that where no other is given. One that has
     `describe()` has that written beside the results. Where `search` takes `syntax`, that is False: a
     question is text, and its quotes and signs are no conditions.
     """

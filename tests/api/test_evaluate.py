@@ -257,3 +257,16 @@ def test_help_shows_the_options() -> None:
     assert done.returncode == 0
     for option in ("--baseline", "--concurrency", "--no-resume", "--sample", "--split", "--run"):
         assert option in done.stdout
+
+
+def test_a_judge_that_is_down_and_gold_of_elsewhere_exit_1(handbook: Path, tmp_path: Path) -> None:
+    words = ("eval", _asked(handbook), "--index", handbook, "--sample", 2, "--metrics", "faithfulness")
+    done = rag(*words, "--judge", "http://127.0.0.1:9/v1", "--judge-model", "foo")
+    assert done.exit_code == 1, done.output
+    assert "the judge gave no verdict for faithfulness" in done.stdout
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"user_input": "where is Gallia", "documents": [{"source": "caesar.pdf"}]}\n')
+    done = rag("eval", other, "--index", handbook, "--metrics", "Recall@5")
+    assert done.exit_code == 1, done.output
+    assert "none of the gold documents is in this index: caesar.pdf" in done.stdout
+    assert "answered" not in done.stdout

@@ -94,9 +94,10 @@ def test_every_metric_by_hand() -> None:
         "failed": 1,
         "answered": 2,
         "abstained": 3,
-        "right_refusals": 1,
-        "wrong_refusals": 1,
-        "wrong_answers": 1,
+        "refused_unanswerable": 1,
+        "refused_answerable": 1,
+        "answered_unanswerable": 1,
+        "wrong": 2,
     }
     assert set(result.by_kind) == {"fact", "none"}
     assert result.by_kind["fact"]["exact_match"].mean == 0.5

@@ -88,6 +88,7 @@ def summary_json(evaluation: Evaluation) -> dict[str, object]:
         "interval": {"level": 0.95, "method": METHOD, "resamples": RESAMPLES, "seed": SEED},
         "setup": dict(evaluation.setup),
         "notes": list(evaluation.notes),
+        "problems": list(evaluation.problems),
         **({"comparison": comparison_json(comparison)} if comparison else {}),
     }
 

@@ -105,7 +105,8 @@ def count_rows(rows: Sequence[Row]) -> dict[str, int]:
         "failed": sum(bool(row.failure) for row in rows),
         "answered": sum(not abstained for abstained, _ in given),
         "abstained": sum(abstained for abstained, _ in given),
-        "right_refusals": given.count((True, False)),
-        "wrong_refusals": given.count((True, True)),
-        "wrong_answers": given.count((False, False)),
+        "refused_unanswerable": given.count((True, False)),
+        "refused_answerable": given.count((True, True)),
+        "answered_unanswerable": given.count((False, False)),
+        "wrong": sum(row.diagnosis is not None for row in rows),
     }
