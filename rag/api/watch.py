@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,15 +15,18 @@ from typing import TYPE_CHECKING
 from rag.api.access import SeenBy
 from rag.errors import InputError
 from rag.eval.watching.drift import Drift, Window, measure_drift
+from rag.eval.watching.family import judge_together
+from rag.eval.watching.looks import WATCH, Look, comparable, last_look, look_json
 from rag.eval.watching.records import LoggedAnswer, read_log
 from rag.eval.watching.windows import Change, between, compare_unpaired, sample_questions
 
 if TYPE_CHECKING:
+    from rag.eval.questions import Question
+    from rag.eval.report import Evaluation
     from rag.pipeline import Engine
     from rag.types import Principal
 
-WATCH = "watch.json"
-RUN = re.compile(r"\d{8}T\d{6}Z")
+LOWER_IS_BETTER = frozenset(("abstained", "logged_abstained"))
 JUDGED = ("faithfulness", "answer_relevancy", "alce_citation_recall", "alce_citation_precision")
 """The judged metrics that need no reference."""
 _DURATION = re.compile(r"(\d+)([smhdw])")
@@ -35,7 +39,8 @@ class Watched:
 
     `answers` are those logged in the window and `before` those of the window before it; `asked` of them
     were asked again. `folder` has the evaluation, None where there was nothing to ask. `changes` compares
-    with the window before, by the log (`logged_...`) and with the last evaluation.
+    with the window before, by the log (`logged_...`), and with the last evaluation whose window does not
+    overlap. `notes` say what was not compared, and why.
     """
 
     end: datetime
@@ -47,6 +52,7 @@ class Watched:
     means: Mapping[str, float | None]
     changes: tuple[Change, ...]
     drifts: tuple[Drift, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def alarm(self) -> bool:
@@ -86,42 +92,65 @@ def watch(
     held = read_log(log, principal.tenant if principal else "")
     current, before = between(held.answers, end, window)
     questions = sample_questions(current, sample, seed) if sample else ()
-    last = _last_scores(out, end)
-    folder, scores = None, dict[str, list[float]]()
+    earlier = last_look(out, end - window)
+    folder, look = None, Look(end, window, {}, {})
+    last, notes = dict[str, Sequence[float]](), tuple[str, ...]()
     if questions:
-        from rag.eval.experiment import evaluate
-
         folder = out / end.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-        metrics = ("citation_validity", *JUDGED)
-        kb = SeenBy(engine, principal)
-        _make_private(out)
-        found = evaluate(
-            kb,
-            questions,
-            metrics=metrics,
-            out=folder,
-            judge=engine.judge,
-            name=_name(len(questions), end - window, end),
-            progress=progress,
-        )
-        scores = {
-            name: [row.scores[name] for row in found.rows if name in row.scores] for name in found.summary
-        }
-        scores["abstained"] = [float(row.answer.abstained) for row in found.rows if row.answer]
-        scores["confidence"] = [float(row.answer.confidence) for row in found.rows if row.answer]
-    changes = compare_unpaired(
-        {**_series(current), **scores},
-        {**_series(before), **last},
-        frozenset(("abstained", "logged_abstained")),
+        with _private(out, folder):
+            name = _name(len(questions), end - window, end)
+            found = _asked_again(engine, questions, folder, name, principal, progress)
+        look = Look(end, window, _setup(found, principal), _scores(found))
+        if earlier:
+            last, notes = comparable(earlier, look.setup)
+    changes, drifts = judge_together(
+        compare_unpaired({**_series(current), **look.scores}, {**_series(before), **last}, seed),
+        measure_drift(_window(engine, before), _window(engine, current), seed=seed),
+        LOWER_IS_BETTER,
     )
-    drifts = measure_drift(_window(engine, before), _window(engine, current), seed=seed)
-    means = {name: _mean(values) for name, values in {**_series(current), **scores}.items()}
-    watched = Watched(
-        end, len(current), len(before), held.damaged, len(questions), folder, means, changes, drifts
-    )
+    means = {name: _mean(values) for name, values in {**_series(current), **look.scores}.items()}
+    sizes = len(current), len(before), held.damaged, len(questions)
+    watched = Watched(end, *sizes, folder, means, changes, drifts, notes)
     if folder is not None:
-        _write(folder / WATCH, watched, scores)
+        with _private(out, folder):
+            _write(folder / WATCH, watched_json(watched) | look_json(look))
     return watched
+
+
+def _asked_again(
+    engine: Engine,
+    questions: Sequence[Question],
+    folder: Path,
+    name: str,
+    principal: Principal | None,
+    progress: Callable[[int, int], None] | None,
+) -> Evaluation:
+    from rag.eval.experiment import evaluate
+
+    kb, metrics = SeenBy(engine, principal), ("citation_validity", *JUDGED)
+    return evaluate(
+        kb, questions, metrics=metrics, out=folder, judge=engine.judge, name=name, progress=progress
+    )
+
+
+def _scores(found: Evaluation) -> dict[str, Sequence[float]]:
+    answers = [row.answer for row in found.rows if row.answer]
+    return {
+        **{name: [row.scores[name] for row in found.rows if name in row.scores] for name in found.summary},
+        "abstained": [float(answer.abstained) for answer in answers],
+        "confidence": [float(answer.confidence) for answer in answers],
+    }
+
+
+def _setup(found: Evaluation, principal: Principal | None) -> dict[str, object]:
+    """How the scores came about: what measured, as what was asked, and by whom."""
+    system = found.setup.get("system")
+    told = dict(system) if isinstance(system, Mapping) else {}
+    asked = {name: told.pop(name, None) for name in ("mode", "contexts", "steps", "where")}
+    told.pop("commit", None)  # another with every document
+    measured = {name: found.setup.get(name) for name in ("judge", "k", "depth", "metrics")}
+    reader = json.loads(json.dumps(asdict(principal))) if principal else None
+    return {**measured, **asked, "reader": reader, "system": told}
 
 
 def watched_json(watched: Watched) -> dict[str, object]:
@@ -136,6 +165,7 @@ def watched_json(watched: Watched) -> dict[str, object]:
         "folder": str(watched.folder) if watched.folder else None,
         "means": dict(watched.means),
         "changes": [asdict(each) for each in watched.changes],
+        "notes": list(watched.notes),
         "drifts": [asdict(each) | {"drifted": each.drifted} for each in watched.drifts],
     }
 
@@ -179,24 +209,11 @@ def _window(engine: Engine, answers: Sequence[LoggedAnswer]) -> Window:
     )
 
 
-def _last_scores(out: Path, end: datetime) -> dict[str, list[float]]:
-    """The scores of the last look before this one, by metric; nothing where there is none."""
-    now = end.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
-    looks = sorted(each for each in out.glob("*") if RUN.fullmatch(each.name) and each.name < now)
-    for look in reversed(looks):
-        try:
-            scores = json.loads((look / WATCH).read_bytes())["scores"]
-            return {str(name): [float(value) for value in values] for name, values in scores.items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # a look that was interrupted
-    return {}
-
-
-def _write(path: Path, watched: Watched, scores: Mapping[str, Sequence[float]]) -> None:
+def _write(path: Path, value: Mapping[str, object]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
-        text = json.dumps(watched_json(watched) | {"scores": scores}, ensure_ascii=False, indent=2)
-        part.write_text(text + "\n", encoding="utf-8")
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+        part.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
@@ -204,12 +221,23 @@ def _write(path: Path, watched: Watched, scores: Mapping[str, Sequence[float]]) 
         part.unlink(missing_ok=True)
 
 
-def _make_private(folder: Path) -> None:
-    """Make the folder for its owner alone: an evaluation quotes documents and people's questions."""
+@contextmanager
+def _private(out: Path, folder: Path) -> Iterator[None]:
+    """Keep the folder of a look for its owner alone, and at last its files: it quotes documents and people.
+
+    The folder is closed before anything is written. `out` is made so too, and left as it is where it was.
+    """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        out.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.chmod(0o700)
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}; name a folder") from error
+    try:
+        yield
+    finally:
+        for file in folder.iterdir():
+            file.chmod(0o600)
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -128,6 +128,8 @@ def _show_watched(found: Watched) -> None:
     shown.line(f"{found.answers} answers, {found.before} in the time before; {found.asked} asked again")
     if found.damaged:
         shown.line(f"{found.damaged} lines of the log could not be read")
+    for note in found.notes:
+        shown.line(note)
     if found.changes:
         rows = [
             [

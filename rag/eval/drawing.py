@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from rag.errors import InputError
 from rag.eval.questions import Question
+
+Stratum = TypeVar("Stratum")
 
 
 def draw_questions(questions: Sequence[Question], count: int, seed: int = 0) -> tuple[Question, ...]:
@@ -26,15 +29,22 @@ def draw_questions(questions: Sequence[Question], count: int, seed: int = 0) -> 
     kinds: dict[str, list[str]] = defaultdict(list)
     for question in questions:
         kinds[question.kind].append(question.id)
-    shares = {kind: count * len(ids) / len(questions) for kind, ids in kinds.items()}
-    sizes = {kind: int(share) for kind, share in shares.items()}
-    by_rest = sorted(shares, key=lambda kind: sizes[kind] - shares[kind])
-    for kind in by_rest[: count - sum(sizes.values())]:
-        sizes[kind] += 1
+    sizes = apportion({kind: len(ids) for kind, ids in kinds.items()}, count)
     drawn: set[str] = set()
     for kind, ids in kinds.items():
         drawn.update(sorted(ids, key=lambda each: _turn(seed, each))[: sizes[kind]])
     return tuple(question for question in questions if question.id in drawn)
+
+
+def apportion(sizes: Mapping[Stratum, int], count: int) -> dict[Stratum, int]:
+    """Part `count` among strata by their sizes, fractions by largest remainder, ties to the first."""
+    total = sum(sizes.values())
+    shares = {name: count * size / total for name, size in sizes.items()} if total else {}
+    taken = {name: int(share) for name, share in shares.items()}
+    by_rest = sorted(shares, key=lambda name: taken[name] - shares[name])
+    for name in by_rest[: count - sum(taken.values())]:
+        taken[name] += 1
+    return taken
 
 
 def _turn(seed: int, name: str) -> bytes:

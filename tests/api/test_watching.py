@@ -66,10 +66,47 @@ def test_a_look_measures_compares_and_raises_an_alarm(engine: Engine, logged: Pa
     assert left["alarm"] is True and (found.folder / "summary.json").is_file()
     assert stat.S_IMODE(out.stat().st_mode) == 0o700
 
-    again = watch(engine, logged, out, sample=6, end=NOW + timedelta(hours=1))
+    overlapping = watch(engine, logged, out, sample=6, end=NOW + timedelta(hours=1))
+    assert "abstained" not in {each.metric for each in overlapping.changes}
+    again = watch(engine, logged, out, sample=6, end=NOW + timedelta(hours=1), window=timedelta(days=3))
+    assert "abstained" not in {each.metric for each in again.changes}
+    (found.folder / "watch.json").write_text(
+        json.dumps(left | {"end": (NOW - timedelta(days=7)).isoformat(), "window_s": 86_400})
+    )
+    again = watch(engine, logged, out, sample=6, end=NOW + timedelta(hours=2))
     compared = {each.metric for each in again.changes}
     assert {"abstained", "confidence"} <= compared
     assert not any(each.worse for each in again.changes if each.metric in ("abstained", "confidence"))
+
+
+def test_what_a_look_leaves_is_the_owners_alone_also_where_the_folder_was(
+    engine: Engine, logged: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "watch"
+    (out / "20260520T120000Z").mkdir(parents=True)
+    out.chmod(0o755)
+    (out / "20260520T120000Z").chmod(0o755)
+    found = watch(engine, logged, out, sample=2, end=NOW)
+    assert found.folder and stat.S_IMODE(found.folder.stat().st_mode) == 0o700
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in found.folder.iterdir()}
+    assert {"watch.json", "results.jsonl", "journal.jsonl"} <= set(modes)
+    assert set(modes.values()) == {0o600}
+
+
+def test_scores_of_another_judge_are_not_compared_and_that_is_said(
+    engine: Engine, logged: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "watch"
+    found = watch(engine, logged, out, sample=2, end=NOW)
+    assert found.folder
+    left = json.loads((found.folder / "watch.json").read_text())
+    early = left | {"end": (NOW - timedelta(days=7)).isoformat()}
+    early["setup"] = left["setup"] | {"judge": "another"}
+    (found.folder / "watch.json").write_text(json.dumps(early))
+    again = watch(engine, logged, out, sample=2, end=NOW + timedelta(hours=1))
+    compared = {each.metric for each in again.changes}
+    assert "faithfulness" not in compared and "confidence" in compared
+    assert "another judge" in again.notes[0]
 
 
 def test_the_same_week_twice_is_no_alarm(

@@ -14,8 +14,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rag.eval.statistics.significance import holm
-
 Numbers: TypeAlias = npt.NDArray[np.float64]
 Statistic: TypeAlias = Callable[[Numbers, Numbers], float]
 
@@ -54,7 +52,7 @@ class Window:
 class Drift:
     """How far one thing has moved between two windows.
 
-    `value` is a PSI, or for `centroid` 1 - cosine; `p_value` is corrected for the number of measures.
+    `value` is a PSI, or for `centroid` 1 - cosine; `p_value` is corrected for the number of tests.
     `drifted` is true where `value` reaches `threshold` and `p_value` is below 0.05. `level` is `none`,
     `some` or `strong`; `note` says why nothing can be said, and `value` and `p_value` are then None.
     """
@@ -78,7 +76,8 @@ def measure_drift(reference: Window, current: Window, *, seed: int = 0) -> tuple
     """Compare two windows by every series that both have.
 
     `centroid` and `clusters` look at the questions' vectors, `length`, `score`, `confidence` and
-    `abstention` at one number each. Equal input and seed give equal results.
+    `abstention` at one number each. p-values are not yet corrected, so that no level is given: that is
+    what `judge_together` does. Equal input and seed give equal results.
     """
     found = [_vector_drift(reference, current, seed)] if _both(reference.vectors, current.vectors) else []
     drifts = [each for pair in found for each in pair]
@@ -93,7 +92,7 @@ def measure_drift(reference: Window, current: Window, *, seed: int = 0) -> tuple
             old, new = (np.asarray(each, np.float64) for each in (before, now))
             statistic = psi_of_labels if name == "abstention" else psi
             drifts.append(_tested(name, old, new, statistic, STRONG, seed))
-    return _judged(drifts)
+    return tuple(drifts)
 
 
 def psi(reference: Numbers, current: Numbers) -> float:
@@ -190,13 +189,8 @@ def _tested(
     return Drift(name, observed, threshold, (large + 1) / (PERMUTATIONS + 1), *sizes)
 
 
-def _judged(drifts: Sequence[Drift]) -> tuple[Drift, ...]:
-    told = [each.p_value for each in drifts if each.p_value is not None]
-    adjusted = iter(holm(told))
-    return tuple(each if each.p_value is None else _level(each, next(adjusted)) for each in drifts)
-
-
-def _level(drift: Drift, p_value: float) -> Drift:
+def judge_drift(drift: Drift, p_value: float) -> Drift:
+    """The drift with its corrected p-value, and how strong it is."""
     value = drift.value or 0.0
     some = SOME / STRONG * drift.threshold
     level = "none"

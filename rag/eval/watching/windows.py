@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from rag.eval.drawing import apportion
 from rag.eval.questions import Question
-from rag.eval.statistics.significance import holm
 from rag.eval.statistics.student import t_quantile
 from rag.eval.watching.records import LoggedAnswer
 
@@ -29,8 +29,8 @@ FEWEST = 5
 class Change:
     """A mean of one window beside that of the window before, with the 95 % interval of the difference.
 
-    `p_value` is two-sided and corrected for the number of metrics. `worse` is true where the change is
-    for the worse and significant. The interval and `p_value` are None where a window has fewer than 5.
+    `p_value` is two-sided; `judge_together` corrects it for the number of tests. `worse` is true where the
+    change is for the worse and significant. Interval and `p_value` are None where a window has fewer than 5.
     """
 
     metric: str
@@ -78,35 +78,32 @@ def sample_questions(answers: Sequence[LoggedAnswer], count: int, seed: int) -> 
 def compare_unpaired(
     current: Mapping[str, Sequence[float]],
     before: Mapping[str, Sequence[float]],
-    lower_is_better: frozenset[str] = frozenset(),
     seed: int = 0,
 ) -> tuple[Change, ...]:
-    """Compare the means of metrics that both windows have, by metric name.
+    """Compare the means of metrics that both windows have, by metric name. p-values are not yet corrected.
 
     Source: Welch 1947, The Generalization of 'Student's' Problem, for the interval; Pitman 1937,
-    Significance Tests Which May be Applied to Samples from any Populations, for the exchanges; Holm 1979.
+    Significance Tests Which May be Applied to Samples from any Populations, for the exchanges.
     """
     shared = [name for name in current if current[name] and before.get(name)]
-    changes = [_change(name, current[name], before[name], seed) for name in shared]
-    tested = [each for each in changes if each.p_value is not None]
-    adjusted = dict(zip((each.metric for each in tested), holm([_p(each) for each in tested]), strict=True))
-    return tuple(_judged(each, adjusted.get(each.metric), lower_is_better) for each in changes)
+    return tuple(_change(name, current[name], before[name], seed) for name in shared)
+
+
+def judge_change(change: Change, p_value: float, lower_is_better: frozenset[str] = frozenset()) -> Change:
+    """The change with its corrected p-value, and whether it is for the worse."""
+    loss = change.difference > 0 if change.metric in lower_is_better else change.difference < 0
+    return replace(change, p_value=p_value, worse=bool(loss and p_value < LEVEL))
 
 
 def _by_share(
     strata: Mapping[tuple[str, bool], list[LoggedAnswer]], count: int, chance: random.Random
 ) -> list[LoggedAnswer]:
     """`count` of all, of each stratum as many as its share comes to, the largest remainders rounded up."""
-    total = sum(map(len, strata.values()))
-    shares = {name: count * len(held) / total for name, held in sorted(strata.items())} if total else {}
-    taken = {name: math.floor(share) for name, share in shares.items()}
-    left = count - sum(taken.values())
-    for name in sorted(shares, key=lambda name: (taken[name] - shares[name], name))[:left]:
-        taken[name] += 1
+    taken = apportion({name: len(held) for name, held in sorted(strata.items())}, count)
     return [
         answer
-        for name in shares
-        for answer in chance.sample(sorted(strata[name], key=lambda each: each.question_hash), taken[name])
+        for name, size in taken.items()
+        for answer in chance.sample(sorted(strata[name], key=lambda each: each.question_hash), size)
     ]
 
 
@@ -131,14 +128,3 @@ def _change(metric: str, current: Sequence[float], before: Sequence[float], seed
     half = t_quantile(0.975, float(spread**2 / below)) * math.sqrt(spread) if below > 0 else 0.0
     p_value = (large + 1) / (PERMUTATIONS + 1)
     return replace(change, low=difference - half, high=difference + half, p_value=p_value)
-
-
-def _p(change: Change) -> float:
-    return 1.0 if change.p_value is None else change.p_value
-
-
-def _judged(change: Change, p_value: float | None, lower_is_better: frozenset[str]) -> Change:
-    if p_value is None:
-        return change
-    loss = change.difference > 0 if change.metric in lower_is_better else change.difference < 0
-    return replace(change, p_value=p_value, worse=bool(loss and p_value < LEVEL))

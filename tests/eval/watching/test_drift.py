@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rag.eval.watching import drift
 from rag.eval.watching.drift import (
+    Drift,
     Window,
     centroid_shift,
     cluster,
@@ -17,6 +18,11 @@ from rag.eval.watching.drift import (
     psi_of_counts,
     psi_of_labels,
 )
+from rag.eval.watching.family import judge_together
+
+
+def measured(reference: Window, current: Window, seed: int = 0) -> tuple[Drift, ...]:
+    return judge_together((), measure_drift(reference, current, seed=seed))[1]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -91,7 +97,7 @@ def test_the_same_source_raises_an_alarm_no_more_often_than_promised(monkeypatch
             )
             for _ in range(2)
         ]
-        alarms += any(each.level != "none" for each in measure_drift(*windows, seed=seed))
+        alarms += any(each.level != "none" for each in measured(*windows, seed=seed))
     # at most 5 %: of 60 trials more than 8 would be one chance in a hundred
     assert alarms <= 8
 
@@ -102,19 +108,19 @@ def test_another_topic_is_an_alarm() -> None:
     other = Window(
         topics(random, 60, 4.0), lengths=random.poisson(9, 60).tolist(), abstained=[True] * 40 + [False] * 20
     )
-    found = {each.measure: each for each in measure_drift(one, other)}
+    found = {each.measure: each for each in measured(one, other)}
     assert found["centroid"].drifted and found["abstention"].drifted
     assert not found["length"].drifted
-    assert measure_drift(one, other) == measure_drift(one, other)
+    assert measured(one, other) == measured(one, other)
 
 
 def test_a_large_change_in_few_questions_and_a_sure_one_that_is_small_are_none() -> None:
-    few = measure_drift(Window(lengths=[3.0] * 5), Window(lengths=[30.0] * 5))
+    few = measured(Window(lengths=[3.0] * 5), Window(lengths=[30.0] * 5))
     assert [(each.level, each.value, each.p_value) for each in few] == [("none", None, None)]
     assert "too few" in few[0].note
     random = np.random.default_rng(0)
     many = random.normal(0, 1, 20_000)
-    monkey = measure_drift(Window(scores=many[:10_000]), Window(scores=many[10_000:] + 0.1))
+    monkey = measured(Window(scores=many[:10_000]), Window(scores=many[10_000:] + 0.1))
     assert monkey[0].p_value is not None and monkey[0].p_value < 0.05
     assert monkey[0].level == "none"
 
@@ -123,7 +129,7 @@ def test_a_large_change_in_few_questions_and_a_sure_one_that_is_small_are_none()
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_any_windows_are_measured(one: int, other: int) -> None:
     random = np.random.default_rng(one)
-    found = measure_drift(
+    found = measured(
         Window(topics(random, one) if one else None, lengths=[1.0] * one, abstained=[True] * one),
         Window(topics(random, other) if other else None, lengths=[1.0] * other, abstained=[True] * other),
     )

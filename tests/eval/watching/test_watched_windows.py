@@ -1,17 +1,28 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from rag.eval.watching import windows
+from rag.eval.watching.family import judge_together
 from rag.eval.watching.records import LoggedAnswer
-from rag.eval.watching.windows import between, compare_unpaired, sample_questions
+from rag.eval.watching.windows import Change, between, compare_unpaired, sample_questions
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+def compared(
+    current: Mapping[str, Sequence[float]],
+    before: Mapping[str, Sequence[float]],
+    lower_is_better: frozenset[str] = frozenset(),
+    seed: int = 0,
+) -> tuple[Change, ...]:
+    return judge_together(compare_unpaired(current, before, seed), (), lower_is_better)[0]
 
 
 def answer(
@@ -56,7 +67,7 @@ def test_the_interval_and_p_value_are_those_of_scipy() -> None:
     stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(5)
     new, old = random.normal(0.6, 0.2, 30), random.normal(0.7, 0.1, 45)
-    (change,) = compare_unpaired({"m": new.tolist()}, {"m": old.tolist()})
+    (change,) = compared({"m": new.tolist()}, {"m": old.tolist()})
     welch = stats.ttest_ind(new, old, equal_var=False)
     wanted = welch.confidence_interval()
     assert (change.low, change.high) == pytest.approx((wanted.low, wanted.high), abs=1e-7)
@@ -66,12 +77,12 @@ def test_the_interval_and_p_value_are_those_of_scipy() -> None:
 
 def test_a_gain_is_no_loss_and_few_answers_tell_nothing() -> None:
     high, low = [0.9, 0.8, 0.95, 0.85, 0.9, 0.92] * 3, [0.1, 0.2, 0.15, 0.12, 0.1, 0.2] * 3
-    up, down = compare_unpaired({"m": high, "rate": high}, {"m": low, "rate": low}, frozenset({"rate"}))
+    up, down = compared({"m": high, "rate": high}, {"m": low, "rate": low}, frozenset({"rate"}))
     assert not up.worse and down.worse
-    (few,) = compare_unpaired({"m": low[:4]}, {"m": high})
+    (few,) = compared({"m": low[:4]}, {"m": high})
     assert (few.low, few.p_value, few.worse) == (None, None, False)
-    assert compare_unpaired({"m": [], "a": [1.0]}, {"m": [1.0], "b": [1.0]}) == ()
-    (same,) = compare_unpaired({"m": [1.0] * 9}, {"m": [1.0] * 9})
+    assert compared({"m": [], "a": [1.0]}, {"m": [1.0], "b": [1.0]}) == ()
+    (same,) = compared({"m": [1.0] * 9}, {"m": [1.0] * 9})
     assert (same.low, same.high, same.p_value) == (0.0, 0.0, 1.0)
 
 
@@ -81,6 +92,6 @@ def test_equal_windows_are_called_worse_no_more_often_than_promised(monkeypatch:
     worse = 0
     for seed in range(100):
         current, before = ({n: (random.random(25) < 0.7).tolist() for n in "abc"} for _ in range(2))
-        worse += any(each.worse for each in compare_unpaired(current, before, seed=seed))
+        worse += any(each.worse for each in compared(current, before, seed=seed))
     # one-sided 2.5 %: more than 8 of 100 would be less than one chance in a thousand
     assert worse <= 8
