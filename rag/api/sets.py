@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from rag.eval.questions import Question
 from rag.eval.writing.checks import DEPTH, Checker
 from rag.eval.writing.draft import Draft, Kind
 from rag.eval.writing.lines import question_lines
+from rag.eval.writing.naming import relative_names
 from rag.eval.writing.writing import Plan, QuestionSet
 from rag.eval.writing.writing import write_questions as write
 
@@ -36,6 +37,7 @@ def write_questions(
 ) -> QuestionSet:
     """Write a question set from the documents that `principal` may read, each question checked.
 
+    Documents are named below the folder that all of them share, so that the set holds wherever that is.
     With the engine's language model, where it has one, it also writes questions of its own and puts some
     of the rules' in other words.
 
@@ -72,12 +74,15 @@ def write_questions(
             THRESHOLD,
             alike,
         )
-        documents = [view.document(each) for each in _chosen([d.id for d in view.documents()], seed)]
+        listed = list(view.documents())
+        documents = [view.document(each) for each in _chosen([d.id for d in listed], seed)]
         more = _author(engine, documents, plan, principal)
         found = write(documents, checker, plan, more=more, progress=progress)
-        if not chunk_ids:
-            return found
-        return replace(found, questions=tuple(_with_chunks(each, checker) for each in found.questions))
+        asked = found.questions
+        if chunk_ids:
+            asked = tuple(_with_chunks(each, checker) for each in asked)
+        names = relative_names(each.source for each in listed)
+        return replace(found, questions=tuple(_renamed(each, names) for each in asked))
 
 
 def write_file(found: QuestionSet, out: Path) -> None:
@@ -107,6 +112,13 @@ def _with_chunks(question: Question, checker: Checker) -> Question:
         if any(hit.source == source and hit.chunk.span.overlaps(span) for source, span in spans)
     )
     return replace(question, reference_context_ids=ids)
+
+
+def _renamed(question: Question, names: Mapping[str, str]) -> Question:
+    places = tuple(
+        replace(place, source=names.get(place.source, place.source)) for place in question.documents
+    )
+    return replace(question, documents=places)
 
 
 def _chosen(ids: Sequence[str], seed: int) -> list[str]:

@@ -38,7 +38,7 @@ class Place:
         last parts of the document's, upper and lower case told apart. A place may
         name the document's id instead.
         """
-        wanted, parts = _path_parts(self.source), _path_parts(source)
+        wanted, parts = path_parts(self.source), path_parts(source)
         return self.source == document_id or (bool(wanted) and parts[-len(wanted) :] == wanted)
 
 
@@ -180,5 +180,6 @@ def _strings(row: Mapping[str, object], name: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _path_parts(source: str) -> tuple[str, ...]:
+def path_parts(source: str) -> tuple[str, ...]:
+    """The parts of a document's path, by the last of which a place names it."""
     return PurePosixPath(source.replace("\\", "/")).parts
