@@ -34,7 +34,7 @@ def collection(tmp_path: Path) -> Path:
 def test_the_recipe_measures_a_collection(collection: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(collection.parents[1])
     named: dict[str, object] = {}
-    exec(RECIPE, named)  # noqa: S102 - the documentation's own words
+    exec(RECIPE, named)
     found = named["found"]
     assert {each.question.id: each.hits[0].chunk.document_id for each in found.rows} == {
         "q1": "d2",
