@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from rag.eval.failures.diagnosis import FIXES
 from rag.eval.report import Comparison, Evaluation, Row
 from rag.eval.reports.cards import reference, said
 from rag.eval.reports.findings import (
@@ -160,7 +161,7 @@ def _failures(evaluation: Evaluation) -> Iterator[str]:
     for line in lines:
         more = f" and {len(line.questions) - 12} more" if len(line.questions) > 12 else ""
         named = ", ".join(escaped(each, 40) for each in line.questions[:12])
-        rows.append((line.mode.words, f"**{line.count}**", escaped(line.fix), named + more))
+        rows.append((line.mode.words, f"**{line.count}**", _advice(line.fix), named + more))
     yield _table(("stage that failed", "answers", "what would mend it", "questions"), rows, left=(0, 2, 3))
 
 
@@ -226,7 +227,7 @@ def _told(row: Row) -> str:
     if row.failure:
         lines.append(f"- error: {escaped(row.failure)}")
     if row.diagnosis:
-        lines.append(f"- {escaped(row.diagnosis.reason)}. {escaped(row.diagnosis.fix)}")
+        lines.append(f"- {escaped(row.diagnosis.reason)}. {_advice(row.diagnosis.fix)}")
     return "\n".join([*lines, "", "</details>", ""])
 
 
@@ -247,6 +248,11 @@ def _code(value: str) -> str:
     fence = "`" * (max(map(len, re.findall("`+", line)), default=0) + 1)
     blank = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{blank}{line}{blank}{fence}"
+
+
+def _advice(fix: str) -> str:
+    """What would mend a failure: this program's own words are Markdown, an earlier one's are escaped."""
+    return fix if fix in FIXES.values() else escaped(fix)
 
 
 def _mean_of(estimates: Mapping[str, Estimate], name: str) -> str:

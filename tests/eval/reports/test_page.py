@@ -9,8 +9,9 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import fields, replace
 from html.parser import HTMLParser
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reported import HOSTILE, evaluation
 
+import rag
 from rag.eval.catalogue import metric_named
+from rag.eval.failures.diagnosis import FIXES, Diagnosis, FailureMode
 from rag.eval.reports.cards import parts
 from rag.eval.reports.findings import claim, mean_score
+from rag.eval.reports.markdown import markdown_report
 from rag.eval.reports.page import html_report
 from rag.eval.reports.showing import visible
 from rag.eval.retrieval import PLACE_MEASURES, RANKING_MEASURES
@@ -284,3 +288,25 @@ def test_what_a_difference_shows(significant, worse, spread, detectable, words):
     )
     assert claim(found) == words
     assert claim(replace(found, of_these_documents=True)) == f"{words}, for these documents alone"
+
+
+def test_what_is_typed_in_advice_is_shown_as_code():
+    found = evaluation(harmless)
+    fix = FIXES[FailureMode.WRONGLY_REFUSED]
+    rows = tuple(
+        replace(row, diagnosis=Diagnosis(FailureMode.WRONGLY_REFUSED, "why", fix)) for row in found.rows
+    )
+    page = html_report(replace(found, rows=rows))
+    assert page.count("<code>--policy flag</code>") == 1 + len(rows)
+    assert "`--policy flag`" in markdown_report(replace(found, rows=rows))
+
+
+@pytest.mark.parametrize("fix", FIXES.values())
+def test_advice_names_what_there_is(fix: str):
+    for name in re.findall(r"rag\.(\w+)", fix):
+        assert hasattr(rag, name)
+    for name in re.findall(r"(\w+)=", fix):
+        known = {*signature(rag.extractive).parameters, *signature(rag.open_model).parameters}
+        assert name in known | {field.name for field in fields(rag.Settings)}
+    for option in re.findall(r"(?<!\w)--?[a-z]+", fix):
+        assert option in ("-k", "--encoder", "--reranker", "--model", "--policy", "--setting")
