@@ -10,8 +10,9 @@ RagError
 |  |- SyncRefused                        a sync would remove so much that it looks like a mistake
 |  |- QuestionFileError                  a question set or test collection that does not parse
 |  |- PromptTooLong                      a prompt has more tokens than the language model takes
-|  `- ModelRefused                       a model's file is damaged, unsafe, or needs more memory than there is
+|  |- ModelRefused                       a model's file is damaged, unsafe, or needs more memory than there is
 |  |- CannotReplay                       the index or the generator is not the one that made an answer
+|  `- MetricNotFound (LookupError)      no metric of that name was measured
 |- DocumentNotFound (LookupError)        no document of that id in the index
 |- AnswerNotFound (LookupError)          no answer of that id in the query log
 |- EncoderNotFound (LookupError)         no encoder is installed, or none of that name
@@ -77,6 +78,10 @@ class ModelRefused(InputError):
 
 class CannotReplay(InputError):
     """An answer cannot be asked for again: the index has moved on, or another generator writes."""
+
+
+class MetricNotFound(InputError, LookupError):
+    """An evaluation has no metric of that name."""
 
 
 class DocumentNotFound(RagError, LookupError):

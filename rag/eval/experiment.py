@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.errors import InputError
+from rag.eval.arguments import checked_judge, checked_names, checked_questions, checked_system
 from rag.eval.baseline import Baseline, compare_rows, read_baseline
 from rag.eval.catalogue import METRICS, SET_METRICS, default_metrics, metric_named
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.metric import Metric
 from rag.eval.metrics.set_metric import SetMetric
-from rag.eval.notes import Note, gold_notes, verdict_notes
+from rag.eval.notes import Note, failure_notes, gold_notes, verdict_notes
 from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
@@ -34,9 +35,9 @@ from rag.protocols import Judge
 
 def evaluate(
     kb: KnowledgeBase,
-    questions: str | Path | Sequence[Question],
+    questions: str | Path | Sequence[Question | Mapping[str, object] | str],
     *,
-    metrics: Sequence[str] | None = None,
+    metrics: str | Sequence[str] | None = None,
     out: str | Path | None = None,
     k: int = 10,
     judge: Judge | None = None,
@@ -54,7 +55,8 @@ def evaluate(
 
     Args:
         kb: the system; it is searched, or asked, only where a metric needs that.
-        questions: a question file (JSON Lines or a table), a folder in the BEIR layout, or questions.
+        questions: a question file (JSON Lines or a table), a folder in the BEIR layout, or a list of
+            questions, of mappings with the fields that a line of a file has, or of texts.
         metrics: names of measures of places (`Recall@10`) and of `METRICS`; all that the judge, where
             there is one, allows, at k and Success also at 1, unless given.
         out: a folder for `results.jsonl`, `timings.jsonl`, `summary.json`, the reports, and the journal,
@@ -72,13 +74,15 @@ def evaluate(
         name: what the questions are called in the reports; their file's name unless given.
         progress: called with the questions done and their total, after each.
 
-    A `RagError` from the system is a failure of that question: it counts 0 in every metric
-    that a miss would count 0 in, its reason is in the row, and the next run tries it again. Other errors,
-    and an interruption, end the run; what is done by then is in the journal.
+    An exception that `search` or `ask` raises is a failure of that question: it counts 0 in every metric
+    that a miss would count 0 in, its type and reason are in the row, and the next run tries it again. What
+    ends the run is one of a metric or a judge (but `JudgeFailed`, which makes verdicts miss), a return value
+    that is no hits or no answer, a lack of memory, and an interruption; what is done by then is in the
+    journal.
 
     Raises:
-        InputError: no question, an unknown metric, k or concurrency below 1, `out` is no folder or in use,
-            or `baseline` is none.
+        InputError: no question, an unknown metric, k or concurrency below 1, a system or a judge that is
+            none, `out` is no folder, in use or full of other things, or `baseline` is none.
         QuestionFileError: the question file does not parse.
     """
     if k < 1:
@@ -87,12 +91,16 @@ def evaluate(
         raise InputError(f"concurrency is {concurrency}: run at least 1 question at a time")
     earlier = read_baseline(Path(baseline)) if baseline is not None else None
     asked = _questions(questions, split, sample, seed)
-    judge = judge if judge is not None else _own_judge(kb, metrics)
-    plan = Plan(kb, *_chosen(metrics, k, judge), k, judge, state_of(kb, state))
+    names = checked_names(metrics)
+    judge = checked_judge(judge) if judge is not None else _own_judge(kb, names)
+    plan = Plan(kb, *_chosen(names, k, judge), k, judge, state_of(kb, state))
+    stages = {"search": "search", "ask": "answer"}
+    checked_system(kb, [method for method, stage in stages.items() if plan.needs(stage)])
     folder = Path(out) if out is not None else None
     before = read_setup(folder) if folder is not None else None
     drawn = {"split": split, "sample": sample, "seed": seed}
-    setup = describe_run(plan, questions, asked, drawn, name)
+    given = questions if isinstance(questions, str | Path) else asked
+    setup = describe_run(plan, given, asked, drawn, name)
     with _journal(folder, plan, asked, resume=resume) as (journal, known):
         run = _run(
             plan,
@@ -111,10 +119,13 @@ def evaluate(
 
 
 def _questions(
-    questions: str | Path | Sequence[Question], split: str, sample: int | None, seed: int
+    questions: str | Path | Sequence[Question | Mapping[str, object] | str],
+    split: str,
+    sample: int | None,
+    seed: int,
 ) -> tuple[Question, ...]:
     if not isinstance(questions, str | Path):
-        every = tuple(questions)
+        every = checked_questions(questions)
     elif split and Path(questions).is_dir():
         every = read_questions(Path(questions) / "qrels" / f"{split}.tsv")
     else:
@@ -211,6 +222,7 @@ def _journal(
 def _evaluation(plan: Plan, run: _Run, setup: Mapping[str, object], earlier: Baseline | None) -> Evaluation:
     commits = sorted({row.answer.index_commit for row in run.rows if row.answer is not None})
     notes = [
+        *failure_notes(run.rows),
         *verdict_notes(run.rows),
         *gold_notes(run.rows, getattr(plan.kb, "documents", None), getattr(plan.kb, "document", None)),
     ]

@@ -26,6 +26,14 @@ class Note:
     grave: bool = False
 
 
+def failure_notes(rows: Sequence[Row]) -> list[Note]:
+    """A note where every question failed, with the reason that comes most often."""
+    if not all(row.failure for row in rows):
+        return []
+    why = _commonest([Counter(row.failure for row in rows)])
+    return [Note(f"every question failed: {why}. The means say nothing of the answers", grave=True)]
+
+
 def verdict_notes(rows: Sequence[Row]) -> list[Note]:
     """One note for the metrics that lack all verdicts, one for those that lack most, with why most often."""
     given, missing = Counter[str](), Counter[str]()

@@ -87,7 +87,7 @@ def read_questions(path: str | Path) -> tuple[Question, ...]:
     questions: dict[str, Question] = {}
     for number, row in _rows(path):
         try:
-            question = _question(row, number)
+            question = question_of(row, f"line-{number}")
             if question.id in questions:
                 raise ValueError(f"the id {question.id!r} comes twice: give each question its own")
         except ValueError as error:
@@ -104,14 +104,19 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     return read_table(path) if path.suffix.lower() in (".csv", ".tsv") else read_objects(path)
 
 
-def _question(row: Mapping[str, object], line: int) -> Question:
+def question_of(row: Mapping[str, object], name: str) -> Question:
+    """The question of a line's fields; `name` is its id where it has none.
+
+    Raises:
+        ValueError: a field is not what it has to be.
+    """
     if isinstance(row.get("user_input"), list):
         raise ValueError("'user_input' is a conversation: write its last question as a string")
     user_input = _optional(row, "user_input", str)
     if user_input is None or not user_input.strip():
         raise ValueError('no question: write it as "user_input": "..."')
     return Question(
-        id=_optional({"id": _named(row.get("id"))}, "id", str) or f"line-{line}",
+        id=_optional({"id": _named(row.get("id"))}, "id", str) or name,
         user_input=user_input,
         reference=_optional(row, "reference", str),
         references=_strings(row, "references"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from html import escape
 
+from rag.errors import MetricNotFound
 from rag.eval.failures.diagnosis import Diagnosis
 from rag.eval.questions import Question
 from rag.eval.sample import Score
@@ -67,7 +70,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Evaluation:
-    """What an evaluation found. Printed, it is a table.
+    """What an evaluation found: its rows, in order. Printed, it is a table; `found[metric]` is an estimate.
 
     `summary` has an estimate for every metric, over the questions that it bears on (n may be
     0); `by_kind` the same for each kind of question, and `by_document` for each gold document. `counts` has
@@ -94,7 +97,13 @@ class Evaluation:
     remarks: tuple[str, ...] = ()
 
     def worst(self, metric: str, count: int = 10) -> tuple[Row, ...]:
-        """The `count` rows that did worst by a metric, the worst first, ties in the questions' order."""
+        """The `count` rows that did worst by a metric, the worst first, ties in the questions' order.
+
+        Raises:
+            MetricNotFound: no question was measured by it.
+        """
+        if metric not in self.summary:
+            raise self._unknown(metric)
         rows = [row for row in self.rows if metric in row.scores]
         sign = 1 if self._higher_is_better(metric) else -1
         return tuple(sorted(rows, key=lambda row: sign * row.scores[metric])[:count])
@@ -104,18 +113,41 @@ class Evaluation:
         told = metrics.get(metric) if isinstance(metrics, Mapping) else None
         return not isinstance(told, Mapping) or bool(told.get("higher_is_better", True))
 
+    def __getitem__(self, metric: str) -> Estimate:
+        """The estimate of a metric, of the whole set too.
+
+        Raises:
+            MetricNotFound: it was not measured.
+        """
+        found = self.summary.get(metric) or self.statistics.get(metric)
+        if found is None:
+            raise self._unknown(metric)
+        return found
+
+    def __contains__(self, metric: object) -> bool:
+        return metric in self.summary or metric in self.statistics
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _unknown(self, metric: object) -> MetricNotFound:
+        measured = [*self.summary, *self.statistics]
+        near = get_close_matches(str(metric), measured, n=3, cutoff=0.5)
+        near += [name for name in measured if str(metric).lower() in name.lower() and name not in near]
+        guess = f"did you mean {' or '.join(near[:3])}? " if near and metric else ""
+        return MetricNotFound(f"no metric {metric!r} was measured: {guess}There are {', '.join(measured)}")
+
     def where(self, wanted: Callable[[Row], bool]) -> tuple[Row, ...]:
         """The rows for which `wanted` is true."""
         return tuple(row for row in self.rows if wanted(row))
 
     def table(self) -> str:
         """The metrics with their intervals, as lines of text."""
-        head = ("metric", "mean", "95 % interval", "n", "missed")
-        cells = [
-            (name, _decimal(each.mean), _interval(each), str(each.n), str(each.missed or ""))
-            for name, each in {**self.summary, **self.statistics}.items()
-        ]
-        lines = [head, *cells]
+        lines = self._cells()
+        head = lines[0]
         widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
         return "\n".join(
             "  ".join(
@@ -124,6 +156,24 @@ class Evaluation:
             ).rstrip()
             for line in lines
         )
+
+    def _cells(self) -> list[tuple[str, ...]]:
+        """The table, its head first."""
+        return [
+            ("metric", "mean", "95 % interval", "n", "missed"),
+            *(
+                (name, _decimal(each.mean), _interval(each), str(each.n), str(each.missed or ""))
+                for name, each in {**self.summary, **self.statistics}.items()
+            ),
+        ]
+
+    def _repr_html_(self) -> str:
+        """The same as HTML, for notebooks."""
+        head, *rows = ([escape(cell) for cell in line] for line in self._cells())
+        lines = [f"<tr><th>{'</th><th>'.join(head)}</th></tr>"]
+        lines += [f"<tr><td>{'</td><td>'.join(row)}</td></tr>" for row in rows]
+        said = "".join(f"<p>{escape(each)}</p>" for each in (self.counted, *self.notes, *self.remarks))
+        return f"<table>{''.join(lines)}</table>{said}"
 
     def __repr__(self) -> str:
         return "\n".join((self.table(), self.counted, *self.notes, *self.remarks))

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-from rag.errors import JudgeFailed, RagError
+from rag.errors import JudgeFailed
+from rag.eval.arguments import NotOfTheProtocol, checked_answer, checked_hits
 from rag.eval.failures.diagnosis import Diagnosis, diagnosed
 from rag.eval.journal import NOTHING, Entry, Keys, Known
 from rag.eval.keys import digest
@@ -23,6 +24,7 @@ from rag.protocols import Judge
 from rag.types import Answer, Hit
 
 _T = TypeVar("_T")
+_D = TypeVar("_D")
 DIAGNOSIS = "diagnosis"
 """The name under which the journal has a diagnosis, among the scores."""
 
@@ -102,8 +104,11 @@ def keys_of(plan: Plan, question: Question) -> Keys:
 def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTHING) -> Ran:
     """Search, ask and measure, each only where a metric needs it and it is not known.
 
-    A `RagError` of the system is a failure of the question, and is tried again by the next run; so is a
+    An exception of the system is a failure of the question, and is tried again by the next run; so is a
     score for which a verdict is missing.
+
+    Raises:
+        NotOfTheProtocol: the system returns what is no hits, or no answer.
     """
     stages = _Stages()
     hits: Sequence[Hit] = ()
@@ -112,12 +117,12 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
         if (row := known.searches.get(keys.search)) is not None:
             hits = stages.recall("search", row, row.hits)
         else:
-            hits = stages.attempt("search", lambda: _search(plan, question)) or ()
+            hits = stages.attempt("search", lambda: checked_hits(_search(plan, question)), ())
     if plan.needs("answer"):
         if (row := known.answers.get(keys.ask)) is not None:
             answer = stages.recall("ask", row, row.answer)
         else:
-            answer = stages.attempt("ask", lambda: plan.kb.ask(question.user_input))
+            answer = stages.attempt("ask", lambda: checked_answer(plan.kb.ask(question.user_input)), None)
     sample = sample_of(question, hits, answer, getattr(plan.kb, "document", None))
     # what one metric asks of the judge another may too; for longer it would only take up room
     judge = remembered(plan.judge) if plan.judge else None
@@ -151,15 +156,17 @@ class _Stages:
             self.timings[stage] = row.timings_ms[stage]
         return value
 
-    def attempt(self, stage: str, call: Callable[[], _T]) -> _T | None:
+    def attempt(self, stage: str, call: Callable[[], _T], instead: _D) -> _T | _D:
         start = perf_counter()
         try:
             value = call()
             self.run.append(stage)
             return value
-        except RagError as error:
+        except (MemoryError, NotOfTheProtocol):
+            raise
+        except Exception as error:  # a system may be anybody's, and may raise anything
             self.failures.append(f"{stage}: {type(error).__name__}: {error}")
-            return None
+            return instead
         finally:
             self.timings[stage] = (perf_counter() - start) * 1000
 

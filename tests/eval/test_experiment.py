@@ -114,13 +114,32 @@ def test_a_failure_is_a_row_with_its_reason() -> None:
     assert "citation_validity" not in row.scores
 
 
-def test_an_error_that_is_no_rag_error_is_a_defect_and_passes() -> None:
+@pytest.mark.parametrize(
+    "error", [ValueError("a bad day"), AttributeError("a bad day"), OSError("a bad day")]
+)
+def test_any_exception_of_a_system_is_that_questions_failure(error: Exception) -> None:
     class Broken(Shelf):
         def ask(self, question: str) -> Answer:
-            raise ZeroDivisionError
+            if "long" in question:
+                raise error
+            return super().ask(question)
 
-    with pytest.raises(ZeroDivisionError):
-        evaluate(Broken(), QUESTIONS)
+    found = evaluate(Broken(), QUESTIONS, metrics=["token_f1"])
+    assert found.rows[0].failure == f"ask: {type(error).__name__}: a bad day"
+    assert [bool(row.failure) for row in found.rows] == [True, False, False, False, True, False]
+    assert found.problems == ()
+    (problem,) = evaluate(Broken(), QUESTIONS[:1], metrics=["token_f1"]).problems
+    assert "every question failed: ask: " in problem
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, SystemExit])
+def test_an_interruption_passes(error: type[BaseException]) -> None:
+    class Broken(Shelf):
+        def ask(self, question: str) -> Answer:
+            raise error
+
+    with pytest.raises(error):
+        evaluate(Broken(), QUESTIONS, metrics=["token_f1"])
 
 
 def test_only_what_a_metric_needs_is_run() -> None:

@@ -110,8 +110,14 @@ def ragas_scores(
 
     Raises:
         MissingExtra: as `require_ragas`.
-        InputError: two metrics have one name.
+        InputError: two metrics have one name, or one is no metric of ragas.
     """
+    other = next((each for each in metrics if not hasattr(each, "name")), None)
+    if other is not None:
+        raise InputError(
+            f"{other!r} is no metric of ragas: give its objects, as ragas.metrics.RougeScore(). The metrics "
+            "of this package go by their names: rag.evaluate(kb, questions, metrics=['rouge_score'])"
+        )
     names = [metric.name for metric in metrics]
     if len(set(names)) < len(names):
         raise InputError(f"two metrics have one name: give each its own (name=...), of {', '.join(names)}")

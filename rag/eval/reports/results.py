@@ -14,7 +14,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rag.errors import InputError
+from rag.eval.arguments import checked_folder
 from rag.eval.failures.diagnosis import count_failures
+from rag.eval.journal import JOURNAL
 from rag.eval.keys import file_digest
 from rag.eval.questions import Place, Question
 from rag.eval.report import Comparison, Evaluation, Row
@@ -35,8 +37,10 @@ def read_setup(folder: Path) -> Mapping[str, object] | None:
     """Make a folder for results, and read the setup of those it has already; None where it has none.
 
     Raises:
-        InputError: it cannot be made, or has a `summary.json` that no evaluation wrote.
+        InputError: it cannot be made, has a `summary.json` that no evaluation wrote, or holds nothing of an
+            evaluation but other things.
     """
+    checked_folder(folder, (RESULTS, SUMMARY, TIMINGS, PAGE, MARKDOWN, JOURNAL))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rag.errors import InputError, JudgeFailed, MissingExtra
+from rag.eval.experiment import evaluate
 from rag.eval.questions import Question
 from rag.eval.ragas import bridge as ragas_bridge
 from rag.eval.ragas.bridge import from_ragas, ragas_scores, require_ragas, to_ragas, untracked
@@ -15,6 +16,7 @@ from rag.eval.sample import Sample
 from rag.types import Answer, AskedBack, Chunk, Hit, Sentence, Span
 from tests.fakes import HashingEncoder
 from tests.scripted_judge import ScriptedJudge
+from tests.scripted_system import Scripted
 
 ragas = pytest.importorskip("ragas", reason="needs ragas: pip install 'spanrag[ragas]'")
 analytics = importlib.import_module("ragas._analytics")
@@ -204,3 +206,13 @@ def test_questions_are_asked_back_one_at_a_time() -> None:
     assert [(each.question, each.noncommittal) for each in given] == [
         ("One?", 0), ("Two?", 1), ("", 1), ("One?", 0)
     ]  # fmt: skip
+
+
+def test_names_of_metrics_are_refused_with_what_to_give() -> None:
+    with pytest.raises(InputError, match=r"give its objects.*rag\.evaluate"):
+        ragas_scores([], ["rouge_score"])
+
+
+def test_an_evaluation_is_taken_as_its_rows() -> None:
+    found = evaluate(Scripted(), ["how long", "abstain"], metrics="string_present")
+    assert [each.user_input for each in to_ragas(found)] == ["how long", "abstain"]

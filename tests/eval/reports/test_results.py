@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from scripted_system import TEXT, Scripted, questions
 
-from rag.errors import InputError
+from rag.errors import InputError, MetricNotFound
 from rag.eval.experiment import evaluate
 from rag.eval.keys import file_digest
 from rag.eval.questions import Place, Question
@@ -151,4 +151,5 @@ def test_an_evaluation_prints_as_a_table_and_its_worst_rows_are_at_hand() -> Non
     assert [row.scores["RR@10"] for row in worst] == [0.0, 0.0, 1.0]
     assert [row.question.id for row in worst] == ["q3", "q9", "q0"]
     assert [row.question.id for row in found.where(lambda row: bool(row.failure))] == ["q3", "q9"]
-    assert found.worst("nothing") == ()
+    with pytest.raises(MetricNotFound, match="did you mean exact_match"):
+        found.worst("exact")
