@@ -82,15 +82,15 @@ def evaluate(
 ) -> None:
     """Run a question set and measure the answers. Means come with 95 % intervals.
 
-    Exit 1 where questions failed, or a judge gave no verdict, or no gold is in the index; 3 where a metric
-    is significantly worse than the baseline's.
+    Exit 1 where questions failed, or a judge gave no verdict, or no gold is in the index; 2 where nothing
+    could be tested against the baseline; 3 where a metric is significantly worse than its.
     """
     from rag.api.access import SeenBy
     from rag.api.fields import parse_where
     from rag.api.judging import judge_for
     from rag.eval.experiment import evaluate as run_evaluation
 
-    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics else None
+    names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if reading is None:
         _show(_scored(context, questions, run, names), as_json)
         return
@@ -122,7 +122,8 @@ def _scored(context: typer.Context, qrels: Path, run: Path | None, metrics: list
 
     if run is None or any(_is_given(context, name) for name in _NOT_WITH_RUN):
         raise InputError("--run goes with --metrics and --json alone")
-    return score_run(read_trec_run(run), read_judgments(qrels), metrics or RUN_MEASURES)
+    measures = RUN_MEASURES if metrics is None else metrics
+    return score_run(read_trec_run(run), read_judgments(qrels), measures)
 
 
 def _is_given(context: typer.Context, name: str) -> bool:

@@ -10,13 +10,20 @@ from pathlib import Path
 
 from rag.errors import InputError
 from rag.eval.arguments import checked_judge, checked_names, checked_questions, checked_system
-from rag.eval.baseline import Baseline, compare_rows, read_baseline
+from rag.eval.baseline import Baseline, read_baseline
 from rag.eval.catalogue import METRICS, SET_METRICS, default_metrics, metric_named
 from rag.eval.drawing import draw_questions
 from rag.eval.journal import NOTHING, Journal, Known, open_journal, read_journal
 from rag.eval.metric import Metric
 from rag.eval.metrics.set_metric import SetMetric
 from rag.eval.notes import Note, failure_notes, gold_notes, verdict_notes
+from rag.eval.pairing import (
+    MEANS_ALONE,
+    compare_rows,
+    refuse_overwriting,
+    refuse_unrelated,
+    refuse_untested,
+)
 from rag.eval.pool import run_all
 from rag.eval.questions import Question, read_questions
 from rag.eval.report import Evaluation, Row
@@ -81,22 +88,28 @@ def evaluate(
     journal.
 
     Raises:
-        InputError: no question, an unknown metric, k or concurrency below 1, a system or a judge that is
-            none, `out` is no folder, in use or full of other things, or `baseline` is none.
+        InputError: no question, an unknown metric or none, k or concurrency below 1, a system or a judge
+            that is none, `out` is no folder, in use or full of other things, or `baseline` is none, stands
+            in `out`, or can be compared in nothing.
         QuestionFileError: the question file does not parse.
     """
     if k < 1:
         raise InputError(f"k is {k}: search for at least 1 hit")
     if concurrency < 1:
         raise InputError(f"concurrency is {concurrency}: run at least 1 question at a time")
-    earlier = read_baseline(Path(baseline)) if baseline is not None else None
+    folder = Path(out) if out is not None else None
+    earlier = None
+    if baseline is not None:
+        earlier = read_baseline(Path(baseline))
+        refuse_overwriting(Path(baseline), folder)
     asked = _questions(questions, split, sample, seed)
     names = checked_names(metrics)
     judge = checked_judge(judge) if judge is not None else _own_judge(kb, names)
     plan = Plan(kb, *_chosen(names, k, judge), k, judge, state_of(kb, state))
     stages = {"search": "search", "ask": "answer"}
     checked_system(kb, [method for method, stage in stages.items() if plan.needs(stage)])
-    folder = Path(out) if out is not None else None
+    if earlier is not None:
+        refuse_unrelated(asked, plan.metrics, earlier)
     before = read_setup(folder) if folder is not None else None
     drawn = {"split": split, "sample": sample, "seed": seed}
     given = questions if isinstance(questions, str | Path) else asked
@@ -114,7 +127,11 @@ def evaluate(
         found = _evaluation(plan, run, setup, earlier)
         if folder is not None:
             write_evaluation(found, folder)
+    if earlier is not None and found.comparison is not None:
+        refuse_untested(found.comparison, earlier)
     remarks = _remarks(plan, folder, run, before, setup)
+    if earlier is not None and earlier.scores is None:
+        remarks = (f"nothing was tested against {earlier.name}: {MEANS_ALONE}", *remarks)
     return replace(found, remarks=remarks)
 
 
@@ -150,6 +167,8 @@ def _chosen(
         every = map(metric_named, default_metrics(k))
         able = tuple(metric for metric in every if judge is not None or "judge" not in metric.needs)
         return able, tuple(SET_METRICS.values())
+    if not names:
+        raise InputError("no metric is named: name one, or leave the names out for all")
     once = dict.fromkeys(names)
     chosen = tuple(metric_named(name) for name in once if name not in SET_METRICS)
     unjudged = next((metric.name for metric in chosen if judge is None and "judge" in metric.needs), None)

@@ -29,9 +29,11 @@ def score_run(
     `missing`, the judged queries that the run lacks.
 
     Raises:
-        InputError: no query is judged, no query of the run is, a measure's name is wrong, or a score is
-            not a number.
+        InputError: no measure is named, no query is judged, no query of the run is, a measure's name is
+            wrong, or a score is not a number.
     """
+    if not measures:
+        raise InputError("no measure is named: name one, or leave the names out for those that are usual")
     judged = [query for query, grades in qrels.items() if grades]
     if not judged:
         raise InputError("no query is judged, so there is nothing to take a mean of: give other qrels")

@@ -225,6 +225,8 @@ def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
         ("--baseline", "nowhere"),
         ("--baseline", str(DATA / "questions.jsonl")),
         ("--metrics", "truth"),
+        ("--metrics", ","),
+        ("--metrics", ""),
         ("--judge", "oracle"),
         ("--judge-model", "small"),
         ("-k", "0"),

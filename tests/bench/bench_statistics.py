@@ -4,9 +4,10 @@
 
 Means: how often the 95 % interval holds the true mean, beside a percentile interval, BCa and a
 bootstrap-t of 1,000 draws. Clusters: the same where questions share documents, with and without
-that being known. Level: how often the randomisation test finds a difference at .05 where there is
-none. Holm: how often it finds any among ten correlated metrics. Power: how often the test finds
-a true difference as large as the detectable one. Each share stands with its Monte Carlo standard error.
+that being known. Several: the same where a question is of several documents. Level: how often the
+randomisation test finds a difference at .05 where there is none. Holm: how often it finds any among
+ten correlated metrics. Power: how often the test finds a true difference as large as the detectable
+one. Each share stands with its Monte Carlo standard error.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import numpy as np
 from scipy import stats
 from simulated import PAIRS, SCORES, clustered
 
+from rag.eval.metrics.calibration import brier_score, calibration_error, confidence_auroc
+from rag.eval.questions import Place, Question
 from rag.eval.statistics.bootstrap import Estimate, estimate_mean, estimate_statistic
+from rag.eval.statistics.clusters import document_clusters
 from rag.eval.statistics.comparison import compare
 from rag.eval.statistics.intervals import Numbers, Spread
 from rag.eval.statistics.power import detectable_difference
@@ -34,11 +38,12 @@ DRAWS = 1000
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--sets", type=int, default=5000)
-    parser.add_argument("--only", default="means,clusters,differences,statistics,level,holm,power")
+    parser.add_argument("--only", default="means,clusters,several,differences,statistics,level,holm,power")
     chosen = parser.parse_args()
     parts: dict[str, Callable[[int], None]] = {
         "means": means,
         "clusters": clusters,
+        "several": several,
         "differences": differences,
         "statistics": statistics,
         "level": level,
@@ -154,6 +159,46 @@ def clusters(sets: int) -> None:
                 print(f"{kind} | {likeness} | {documents} | {row}", flush=True)
 
 
+def several(sets: int) -> None:
+    sets = max(sets // 10, 1)
+    print(f"## Several gold documents: 180 questions of 1, 2 or 3 documents of one group, {sets} sets")
+    print(
+        "documents, groups | of each question | holds the mean of all documents | reliable ones that do | "
+        "reliable | holds the mean of these documents | level for all documents | "
+        "found and not said to be for these documents alone"
+    )
+    for documents, groups in ((30, 1), (30, 3), (60, 12), (90, 30)):
+        for gold in (1, 2, 3):
+            random = np.random.default_rng(documents + gold)
+            rows = [_several(random, documents, groups, gold) for _ in range(sets)]
+            every, reliable, these, found, free = np.array(rows).T.astype(bool)
+            surely = share(every[reliable]) if reliable.any() else "none"
+            row = f"{share(every)} | {surely} | {reliable.mean():.2f} | {share(these)} | {share(found)}"
+            print(f"{documents}, {groups} | {gold} | {row} | {share(found & free)}", flush=True)
+
+
+def _several(
+    random: np.random.Generator, documents: int, groups: int, gold: int
+) -> tuple[bool, bool, bool, bool, bool]:
+    effects = random.normal(0, 0.1, documents)
+    size = documents // groups
+    picked = [
+        group * size + random.choice(size, gold, replace=False) for group in random.integers(0, groups, 180)
+    ]
+    changes = [effects[each].sum() / math.sqrt(gold) + random.normal(0, 0.15) for each in picked]
+    questions = [Question("q", "?", documents=tuple(Place(f"{d:02}") for d in each)) for each in picked]
+    labels = document_clusters(questions)
+    estimate = estimate_mean([0.5 + change for change in changes], clusters=labels)
+    here = 0.5 + effects.mean() * math.sqrt(gold)
+    (found,) = compare(
+        {"m": {str(at): 0.5 + change for at, change in enumerate(changes)}},
+        {"m": {str(at): 0.5 for at in range(180)}},
+        clusters={str(at): label for at, label in enumerate(labels)},
+    )
+    claimed = not found.of_these_documents
+    return holds(estimate, 0.5), estimate.reliable, holds(estimate, here), found.significant, claimed
+
+
 def differences(sets: int) -> None:
     sets = max(sets // 10, 1)
     print(f"## Differences: 95 % intervals of a paired difference of 0, {sets} sets")
@@ -189,27 +234,27 @@ def _classes(apart: float) -> Callable[[np.random.Generator, int], Numbers]:
     return draw
 
 
-def _forecasts(random: np.random.Generator, n: int) -> Numbers:
-    said = random.beta(4, 1.5, n)
-    return np.column_stack([random.random(n) < said**1.5, said])
+def _forecasts(power: float) -> Callable[[np.random.Generator, int], Numbers]:
+    """Confidences that are right, as a chance, to some power: calibrated at 1, too sure above."""
+
+    def draw(random: np.random.Generator, n: int) -> Numbers:
+        said = random.beta(4, 1.5, n)
+        return np.column_stack([random.random(n) < said**power, said])
+
+    return draw
 
 
-def _auroc(rows: Numbers) -> float | None:
-    right = rows[:, 0] == 1
-    pairs = int(right.sum()) * int((~right).sum())
-    above = stats.rankdata(rows[:, 1])[right].sum() - right.sum() * (right.sum() + 1) / 2
-    return float(above / pairs) if pairs else None
-
-
-def _calibration_error(rows: Numbers) -> float:
-    bins = np.minimum((rows[:, 1] * 10).astype(int), 9)
-    return float(np.abs(np.bincount(bins, rows[:, 0] - rows[:, 1])).sum() / len(rows))
+def _of_set(function: Callable[..., float | None]) -> Callable[[Numbers], float | None]:
+    return lambda rows: function(rows[:, 1], rows[:, 0] > 0.5)
 
 
 STATISTICS = (
-    ("AUROC", _classes(1.0), _auroc, (0.0, 1.0)),
-    ("AUROC", _classes(2.5), _auroc, (0.0, 1.0)),
-    ("calibration error, ten bins", _forecasts, _calibration_error, (0.0, 1.0)),
+    ("AUROC", _classes(1.0), _of_set(confidence_auroc), (0.0, 1.0)),
+    ("AUROC", _classes(2.5), _of_set(confidence_auroc), (0.0, 1.0)),
+    ("Brier, calibrated", _forecasts(1.0), _of_set(brier_score), (0.0, 1.0)),
+    ("Brier, too sure", _forecasts(1.5), _of_set(brier_score), (0.0, 1.0)),
+    ("calibration error, calibrated", _forecasts(1.0), _of_set(calibration_error), (0.0, 1.0)),
+    ("calibration error, too sure", _forecasts(1.5), _of_set(calibration_error), (0.0, 1.0)),
     ("Pearson", _classes(1.0), lambda rows: float(np.corrcoef(rows.T)[0, 1]), (-1.0, 1.0)),
 )
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from scripted_system import Scripted, questions
 
-from rag.errors import InputError
+from rag.errors import InputError, JudgeFailed
 from rag.eval.baseline import read_baseline
 from rag.eval.experiment import evaluate as evaluate_any
 from rag.eval.questions import Place, Question
-from rag.types import Answer
+from rag.eval.report import Evaluation
+from rag.types import Answer, Claim, Judgement
 
 evaluate = partial(evaluate_any, metrics=["exact_match", "refusal_f1"])
 ASKED = [
@@ -63,16 +66,106 @@ def test_results_alone_are_enough(good: Path, tmp_path: Path) -> None:
     assert "does not say how it was made" in found.notes[0]
 
 
-def test_a_summary_alone_or_beside_results_of_another_run_gives_means(good: Path, tmp_path: Path) -> None:
+def test_a_summary_alone_gives_means_and_says_so_aloud(good: Path, tmp_path: Path) -> None:
     alone = Path(shutil.copy(good / "summary.json", tmp_path / "old.json"))
-    with (good / "results.jsonl").open("a") as file:
-        file.write("\n")
+    (good / "results.jsonl").unlink()
     for path in (alone, good):
-        found = evaluate(Worse(), ASKED, baseline=path).comparison
+        evaluation = evaluate(Worse(), ASKED, baseline=path)
+        found = evaluation.comparison
         assert found is not None
         assert found.differences == ()
         assert found.means["exact_match"] == 1.0
         assert "only means can be compared" in found.notes[-1]
+        assert evaluation.remarks[0].startswith("nothing was tested against")
+
+
+def test_results_of_another_run_beside_a_summary_are_refused(good: Path) -> None:
+    with (good / "results.jsonl").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match="another run"):
+        read_baseline(good)
+
+
+def test_what_can_be_compared_in_nothing_is_refused_before_anything_is_run(good: Path) -> None:
+    kb = Worse()
+    others = [replace(each, id=f"other {each.id}") for each in ASKED]
+    with pytest.raises(InputError, match="none of these questions"):
+        evaluate(kb, others, baseline=good)
+    with pytest.raises(InputError, match="none of these questions"):
+        evaluate(kb, [replace(each, user_input="other words") for each in ASKED], baseline=good)
+    for path in (good, good / "summary.json"):
+        for names in (["token_f1"], ["confidence_auroc"]):
+            with pytest.raises(InputError, match="none of the metrics"):
+                evaluate_any(kb, ASKED, metrics=names, baseline=path)
+    assert kb.asked == []
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity"])
+def test_a_score_that_is_no_number_is_refused(good: Path, value: str) -> None:
+    for name, text in (("results.jsonl", '"exact_match": 1.0'), ("summary.json", '"mean": 1.0')):
+        path = good / name
+        assert text in path.read_text()
+        path.write_text(path.read_text().replace(text, f"{text[:-3]}{value}", 1))
+    for name in ("results.jsonl", "summary.json"):
+        with pytest.raises(InputError, match="no number"):
+            read_baseline(good / name)
+
+
+def test_no_metric_is_refused() -> None:
+    with pytest.raises(InputError, match="no metric is named"):
+        evaluate_any(Scripted(), ASKED, metrics=[])
+
+
+@pytest.mark.parametrize("name", ["", "summary.json", "results.jsonl"])
+def test_a_run_does_not_overwrite_what_it_is_compared_with(good: Path, name: str) -> None:
+    before = (good / "results.jsonl").read_bytes()
+    (good.parent / "same").symlink_to(good)
+    for out in (good, good / ".." / good.name, good.parent / "same"):
+        with pytest.raises(InputError, match="another folder"):
+            evaluate(Worse(), ASKED, baseline=good / name, out=out)
+    assert (good / "results.jsonl").read_bytes() == before
+
+
+class Judging:
+    """A judge who finds everything right until it cannot be reached."""
+
+    name = "judging"
+
+    def __init__(self, verdicts: int) -> None:
+        self.verdicts = verdicts
+
+    def statements(self, text: str, *, question: str = "") -> list[str]:
+        return [text]
+
+    def supported(self, claims: Sequence[Claim]) -> list[Judgement]:
+        self.verdicts -= 1
+        if self.verdicts < 0:
+            raise JudgeFailed("the judge cannot be reached")
+        return [Judgement(1.0, "")] * len(claims)
+
+
+def test_an_outage_of_the_judge_is_no_loss(tmp_path: Path) -> None:
+    def judged(verdicts: int, **other: object) -> Evaluation:
+        judge = Judging(verdicts)
+        return evaluate_any(Scripted(), ASKED, metrics=["faithfulness", "exact_match"], judge=judge, **other)  # type: ignore[arg-type]
+
+    judged(99, out=tmp_path / "good")
+    broken = judged(6, baseline=tmp_path / "good", out=tmp_path / "broken")
+    repaired = judged(99, baseline=tmp_path / "broken")
+    assert (broken.summary["faithfulness"].missed, broken.summary["faithfulness"].mean) == (18, 0.25)
+    for found in (broken.comparison, repaired.comparison):
+        assert found is not None
+        (faithful, _) = found.differences
+        assert (faithful.n, faithful.missed, faithful.significant) == (6, 18, False)
+        assert "faithfulness: 18 of 24 pairs left out, without a verdict in one of the runs" in found.notes
+
+
+def test_a_comparison_without_a_test_is_refused_when_the_run_is_written(tmp_path: Path) -> None:
+    faithful = partial(evaluate_any, Scripted(), ASKED, metrics=["faithfulness"])
+    faithful(judge=Judging(99), out=tmp_path / "good")
+    with pytest.raises(InputError, match=r"no loss can be ruled out: .*24 of 24 pairs left out"):
+        faithful(judge=Judging(0), baseline=tmp_path / "good", out=tmp_path / "broken")
+    assert (tmp_path / "broken" / "summary.json").is_file()
 
 
 def test_only_pairs_are_compared_and_the_rest_is_named(good: Path) -> None:
@@ -108,10 +201,8 @@ def test_a_baseline_is_read_before_anything_is_run(tmp_path: Path) -> None:
 def test_what_is_no_baseline_is_refused(tmp_path: Path, name: str, text: str) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="latin-1")
-    if name == "results.jsonl" and not text:
-        assert read_baseline(path).scores == {}
-        return
-    with pytest.raises(InputError, match="none of what"):
+    empty = name == "results.jsonl" and not text
+    with pytest.raises(InputError, match="has no results" if empty else "none of what"):
         read_baseline(path)
 
 

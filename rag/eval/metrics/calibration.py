@@ -76,7 +76,8 @@ def reliability_bins(confidence: Confidences, right: Rights, bins: int = BINS) -
 def calibration_error(confidence: Confidences, right: Rights, bins: int = BINS) -> float | None:
     """The expected calibration error: the mean over answers of |accuracy - confidence| of their bin.
 
-    None without an answer.
+    None without an answer. Chance puts the accuracy of a bin off its confidence too, so that few answers
+    give a larger error than many.
 
     Source: Naeini, Cooper and Hauskrecht 2015, Obtaining Well Calibrated Probabilities Using Bayesian
     Binning; Guo et al. 2017, On Calibration of Modern Neural Networks, whose bins these are.
@@ -124,8 +125,10 @@ CALIBRATION = (
         "expected_calibration_error",
         outcome,
         calibration_error,
-        "mean over answers of |accuracy - confidence| of their bin, 10 bins of equal width",
+        "mean over answers of |accuracy - confidence| of their bin, 10 bins of equal width "
+        "(too large with few answers, so without an interval)",
         higher_is_better=False,
+        biased=True,
     ),
     SetMetric(
         "brier_score",

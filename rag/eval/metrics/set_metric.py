@@ -29,7 +29,8 @@ class SetMetric:
     """Gives the outcomes of a set of questions one number, or None where it is not defined for them.
 
     `outcome` gives what counts of one question, None where the metric does not bear on it; `measure` takes
-    the confidences, float64 (n,), and whether each was right, bool (n,).
+    the confidences, float64 (n,), and whether each was right, bool (n,). Where `biased`, few answers make it
+    larger than many would, so that no interval around it holds what many would give.
     """
 
     name: str
@@ -37,3 +38,4 @@ class SetMetric:
     measure: Callable[[Confidences, Rights], float | None]
     formula: str
     higher_is_better: bool
+    biased: bool = False

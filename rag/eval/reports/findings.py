@@ -15,8 +15,8 @@ from rag.eval.metrics.calibration import CALIBRATION, Bin, calibration_error, ou
 from rag.eval.report import Comparison, Evaluation, Row
 from rag.eval.statistics.bootstrap import Estimate
 from rag.eval.statistics.comparison import Difference
+from rag.eval.statistics.intervals import wilson_interval
 
-Z_LEVEL = 1.96
 FEW_OF_MANY = ("P", "SpanPrecision", "SpanIoU")
 """Measures that are small for the best search too: of ten hits few characters can be gold."""
 
@@ -179,21 +179,12 @@ def calibrated(rows: Sequence[Row]) -> Calibrated | None:
     if error is None:
         return None
     bins = tuple(reliability_bins(confidence, right))
-    return Calibrated(bins, tuple(map(_wilson, bins)), error, len(known))
+    return Calibrated(bins, tuple(map(_interval, bins)), error, len(known))
 
 
-def _wilson(each: Bin) -> tuple[float, float] | None:
-    """The 95 % interval of a bin's share.
-
-    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
-    """
-    if each.accuracy is None:
-        return None
-    z2 = Z_LEVEL**2
-    centre = (each.accuracy + z2 / (2 * each.n)) / (1 + z2 / each.n)
-    half = Z_LEVEL * math.sqrt(each.accuracy * (1 - each.accuracy) / each.n + z2 / (4 * each.n**2))
-    half /= 1 + z2 / each.n
-    return max(0.0, centre - half), min(1.0, centre + half)
+def _interval(each: Bin) -> tuple[float, float] | None:
+    """The 95 % interval of a bin's share."""
+    return None if each.accuracy is None else wilson_interval(each.accuracy * each.n, each.n)
 
 
 def refusals(rows: Sequence[Row]) -> dict[tuple[bool | None, bool], int]:

@@ -50,12 +50,16 @@ def read_setup(folder: Path) -> Mapping[str, object] | None:
         return None
     try:
         found = json.loads(path.read_bytes())
-        assert isinstance(found["metrics"], dict)
-        setup = found.get("setup", {})
-        assert isinstance(setup, dict)
-    except (AssertionError, OSError, ValueError, TypeError, KeyError) as error:
-        raise InputError(f"{path} is no evaluation's; name another folder, or move it") from error
+    except (OSError, ValueError) as error:
+        raise _foreign(path) from error
+    setup = found.get("setup", {}) if isinstance(found, dict) else None
+    if not isinstance(setup, dict) or not isinstance(found.get("metrics"), dict):
+        raise _foreign(path)
     return setup
+
+
+def _foreign(path: Path) -> InputError:
+    return InputError(f"{path} is no evaluation's; name another folder, or move it")
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:

@@ -38,7 +38,10 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Estim
 
 
 def summarise_set(rows: Sequence[Row], metrics: Sequence[SetMetric]) -> dict[str, Estimate]:
-    """Estimate every metric of a whole set over the rows that it bears on."""
+    """Estimate every metric of a whole set over the rows that it bears on.
+
+    One that few answers make larger has no interval, low and high NaN.
+    """
     clusters = document_clusters([row.question for row in rows])
     found = {}
     for metric in metrics:
@@ -47,10 +50,20 @@ def summarise_set(rows: Sequence[Row], metrics: Sequence[SetMetric]) -> dict[str
             (each, cluster) for each, cluster in zip(outcomes, clusters, strict=True) if each is not None
         ]
         table = np.array([(each.confidence, each.right) for each, _ in bears], np.float64).reshape(-1, 2)
-        found[metric.name] = estimate_statistic(
-            table, partial(_of_table, metric), [cluster for _, cluster in bears]
+        function = partial(_of_table, metric)
+        found[metric.name] = (
+            _alone(function(table), len(table))
+            if metric.biased
+            else estimate_statistic(table, function, [cluster for _, cluster in bears])
         )
     return found
+
+
+def _alone(value: float | None, n: int) -> Estimate:
+    """A number without an interval."""
+    if value is None:
+        return Estimate(math.nan, math.nan, math.nan, 0)
+    return Estimate(value, math.nan, math.nan, n, reliable=False)
 
 
 def _of_table(metric: SetMetric, table: npt.NDArray[np.float64]) -> float | None:

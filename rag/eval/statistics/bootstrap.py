@@ -26,6 +26,8 @@ SEED = 0
 METHOD = "score interval with the bootstrap's standard error over questions, or over clusters of them"
 _FEW = 10
 _NOTHING = 1e-24  # a variance that is rounding alone
+_FEW_MISSES = 8
+_NEAR_A_BOUND = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,9 @@ class Estimate:
     """A number over `n` questions and its 95 % interval; all NaN where n is 0.
 
     Of the `n`, `missed` have a value that a judge's missing verdict had a part in. Where `reliable` is
-    false the interval is not to be trusted: there are fewer than 10 questions, all values are the same, or
-    the clusters are fewer than 6, so that it is for more questions about these same documents.
+    false the interval is not to be trusted: there are fewer than 10 questions, all values are the same, the
+    clusters are too few or too uneven, so that it is for more questions about these same documents, or the
+    mean is near a bound and the clusters tell no more than few independent misses would.
     `detectable` is the true difference to another such run that a comparison would find four times in five,
     NaN where that cannot be told: all values are the same, or it is more than there can be.
     """
@@ -81,6 +84,8 @@ def estimate_mean(
     spread = mean_spread(residuals, unit_sums(units, weight), unit_sums(units, weight**2))
     low, high = score_interval(mean, spread) if bounded else symmetric_interval(mean, spread)
     reliable = n >= _FEW and bool(value[0] < value[-1]) and not few
+    if bounded and units.max() + 1 < n:
+        reliable = reliable and not _few_misses(mean, spread)
     detectable = _detectable(spread, 1.0 if bounded else math.inf)
     return Estimate(mean, min(low, mean), max(high, mean), n, missed, reliable, detectable)
 
@@ -141,6 +146,16 @@ def _detectable(spread: Spread, most: float) -> float:
     """The detectable difference, NaN where nothing varied, which tells nothing of it, or above `most`."""
     found = detectable_difference(spread) if spread.variance > _NOTHING else math.nan
     return found if found <= most else math.nan
+
+
+def _few_misses(mean: float, spread: Spread) -> bool:
+    """Whether a mean near 0 or 1, of clusters, tells no more than a few independent misses would.
+
+    Then the few clusters that have them say little of how often clusters do, and the interval is too
+    narrow: docs/statistics.md.
+    """
+    rare = min(mean, 1 - mean)
+    return rare < _NEAR_A_BOUND and rare * mean * (1 - mean) < _FEW_MISSES * spread.variance
 
 
 def _value(function: Callable[[Numbers], float | None], rows: Numbers) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rag.eval.questions import Question
@@ -11,17 +10,27 @@ from rag.eval.questions import Question
 def document_clusters(questions: Sequence[Question]) -> list[int]:
     """Number the clusters of questions that share a gold document, a number a question, from 0 in order.
 
-    A question of several documents goes with that of them which most questions share, of equals the
-    first by name: joined by every shared document, a few questions that compare two would make one
-    cluster of nearly all, which tells nothing of their spread. Gold documents are those of `documents`,
-    by their source as it is written; without any, those that the `reference_context_ids` are of
+    Clusters are connected components: a question of several documents joins the clusters of all of
+    them, so that no two clusters share a document. Gold documents are those of `documents`, by their
+    source as it is written; without any, those that the `reference_context_ids` are of
     (`<document>:<start>-<end>`, or the id itself). A question without either is a cluster of its own.
     """
-    golds = [_gold_documents(question) for question in questions]
-    shared = Counter(document for gold in golds for document in gold)
-    homes = [min(gold, key=lambda each: (-shared[each], each), default=at) for at, gold in enumerate(golds)]
+    above: dict[str | int, str | int] = {}
+
+    def root(name: str | int) -> str | int:
+        while above.setdefault(name, name) != name:
+            above[name] = above[above[name]]
+            name = above[name]
+        return name
+
+    homes: list[str | int] = []
+    for at, question in enumerate(questions):
+        gold = sorted(_gold_documents(question))
+        for document in gold[1:]:
+            above[root(document)] = root(gold[0])
+        homes.append(gold[0] if gold else at)
     numbers: dict[str | int, int] = {}
-    return [numbers.setdefault(home, len(numbers)) for home in homes]
+    return [numbers.setdefault(root(home), len(numbers)) for home in homes]
 
 
 def _gold_documents(question: Question) -> set[str]:

@@ -19,6 +19,9 @@ from rag.eval.statistics.student import t_quantile
 Numbers = npt.NDArray[np.float64]
 
 FEW_CLUSTERS = 6
+FEW_EFFECTIVE = 4
+Z = 1.959963984540054
+"""The normal quantile of a 95 % interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +36,25 @@ class Spread:
     independent: float
 
 
-def cluster_units(n: int, clusters: npt.NDArray[np.int64] | None) -> tuple[npt.NDArray[np.int64], bool]:
+def cluster_units(
+    n: int, clusters: npt.NDArray[np.int64] | None, fewest: int = FEW_CLUSTERS
+) -> tuple[npt.NDArray[np.int64], bool]:
     """Give each of n questions the number of its unit, from 0, and whether there were too few clusters.
 
-    Units are the clusters. Fewer than 6 are too few to learn their spread from (and for any exchange of
-    them to be significant): then units are the questions, and what is found is for more questions
-    about these same documents.
+    Units are the clusters. Fewer than `fewest` are too few to learn their spread from (and for any
+    exchange of them to be significant), and so are those that are as uneven as fewer than 4 equal ones,
+    as they are wherever one has half of the questions: then units are the questions, and what is found is
+    for more questions about these same documents.
+
+    Source: the effective number of unequal parts, one over the sum of squared shares, is Laakso and
+    Taagepera 1979, Effective Number of Parties; for clusters: Carter, Schnepel and Steigerwald 2017,
+    Asymptotic Behavior of a t-Test Robust to Cluster Heterogeneity.
     """
     if clusters is None:
         return np.arange(n), False
-    numbers, units = np.unique(clusters, return_inverse=True)
-    if len(numbers) < FEW_CLUSTERS:
+    numbers, units, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    effective = n**2 / float((sizes**2).sum())
+    if len(numbers) < fewest or effective < FEW_EFFECTIVE:
         return np.arange(n), True
     # numbered as they come, which does not depend on how the clusters were numbered
     _, first = np.unique(units, return_index=True)
@@ -105,3 +116,17 @@ def symmetric_interval(mean: float, spread: Spread) -> tuple[float, float]:
     """Give the 95 % interval of a mean without bounds: t standard errors to either side."""
     half = t_quantile(0.975, round(spread.degrees, 2)) * math.sqrt(spread.variance)
     return mean - half, mean + half
+
+
+def wilson_interval(good: float, total: int) -> tuple[float, float]:
+    """Give the 95 % interval of a proportion, 0..1; the whole range where `total` is 0.
+
+    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
+    """
+    if not total:
+        return 0.0, 1.0
+    share = good / total
+    middle = share + Z * Z / (2 * total)
+    width = Z * math.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
+    whole = 1 + Z * Z / total
+    return max(0.0, (middle - width) / whole), min(1.0, (middle + width) / whole)

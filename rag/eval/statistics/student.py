@@ -12,7 +12,7 @@ _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 
 @lru_cache(maxsize=512)
 def t_quantile(probability: float, degrees: float) -> float:
-    """Give the t that a draw stays below so often, .5 to .999, of so many degrees of freedom, 1 or more."""
+    """Give the t that a draw stays below so often, .5 to .99999, of so many degrees of freedom, 1 or more."""
     low, high = 0.0, 1.0
     while t_below(high, degrees) < probability:
         low, high = high, 2 * high

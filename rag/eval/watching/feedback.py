@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rag.eval.statistics.intervals import wilson_interval
 from rag.eval.watching.records import LoggedAnswer, Rating
-
-Z = 1.959963984540054  # of a 95 % interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +47,6 @@ def rate_documents(answers: Sequence[LoggedAnswer], ratings: Sequence[Rating]) -
     return sorted(rated, key=lambda each: (each.high is None, each.high or 0.0, -each.down, each.document_id))
 
 
-def wilson(good: int, total: int) -> tuple[float, float]:
-    """The 95 % interval of a proportion, 0..1; the whole range where there is nothing.
-
-    Source: Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inference.
-    """
-    if not total:
-        return 0.0, 1.0
-    share = good / total
-    middle = share + Z * Z / (2 * total)
-    width = Z * math.sqrt(share * (1 - share) / total + Z * Z / (4 * total * total))
-    whole = 1 + Z * Z / total
-    return max(0.0, (middle - width) / whole), min(1.0, (middle + width) / whole)
-
-
 def _rated(document_id: str, answers: Sequence[LoggedAnswer], given: dict[str, list[Rating]]) -> Rated:
     ratings = [rating for answer in answers for rating in given.get(answer.id, ())]
     up = sum(rating.rating > 0 for rating in ratings)
@@ -72,5 +56,5 @@ def _rated(document_id: str, answers: Sequence[LoggedAnswer], given: dict[str, l
     down = len(ratings) - up
     if not ratings:
         return Rated(document_id, len(answers), 0, 0, None, None, None)
-    low, high = wilson(up, len(ratings))
+    low, high = wilson_interval(up, len(ratings))
     return Rated(document_id, len(answers), up, down, up / len(ratings), low, high, questions)

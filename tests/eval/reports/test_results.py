@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,3 +156,41 @@ def test_an_evaluation_prints_as_a_table_and_its_worst_rows_are_at_hand() -> Non
     assert [row.question.id for row in found.where(lambda row: bool(row.failure))] == ["q3", "q9"]
     with pytest.raises(MetricNotFound, match="did you mean exact_match"):
         found.worst("exact")
+
+
+def test_a_biased_number_has_no_interval_anywhere(tmp_path: Path) -> None:
+    found = evaluate(
+        Scripted(), QUESTIONS, metrics=["expected_calibration_error", "brier_score"], out=tmp_path
+    )
+    error, brier = found.statistics.values()
+    assert (error.n, error.reliable) == (brier.n, False)
+    assert error.mean > 0
+    assert math.isnan(error.low)
+    assert math.isnan(error.high)
+    assert brier.low < brier.mean < brier.high
+    told = summary(tmp_path)["statistics"]["expected_calibration_error"]  # type: ignore[index]
+    assert (told["low"], told["high"], told["detectable"]) == (None, None, None)
+    assert not re.search(r"\bnan\b", (tmp_path / "report.html").read_text())
+    (line,) = [
+        line
+        for line in (tmp_path / "report.md").read_text().splitlines()
+        if line.startswith("| ") and "calibration" in line and " exact" in line
+    ]
+    assert "nan" not in line
+    assert "–" in line
+    assert " - " in found.table()
+
+
+def test_a_foreign_folder_is_refused_by_an_optimising_interpreter_too(tmp_path: Path) -> None:
+    (tmp_path / "summary.json").write_text('{"metrics": 1}')
+    code = (
+        "import sys; from pathlib import Path; from rag.errors import InputError\n"
+        "from rag.eval.baseline import read_baseline; from rag.eval.reports.results import read_setup\n"
+        "for read in (read_baseline, read_setup):\n"
+        "    try: read(Path(sys.argv[1]))\n"
+        "    except InputError: print('refused')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-O", "-c", code, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("refused\nrefused\n", "")

@@ -96,6 +96,15 @@ def test_clusters_too_few_to_learn_from_are_said_to_be() -> None:
     assert plain.reliable
 
 
+def test_few_misses_in_few_documents_are_said_to_be() -> None:
+    clusters = [n // 6 for n in range(360)]
+    together = [0.0 if n < 18 else 1.0 for n in range(360)]  # three documents have every wrong answer
+    apart = [0.0 if n % 6 == 0 and n < 216 else 1.0 for n in range(360)]
+    assert not estimate_mean(together, clusters=clusters).reliable
+    assert estimate_mean(together).reliable
+    assert estimate_mean(apart, clusters=clusters).reliable
+
+
 def test_a_mean_by_draws_is_a_mean_in_closed_form() -> None:
     values = np.random.default_rng(1).beta(2, 1, 80)
     clusters = (np.arange(80) // 4).tolist()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rag.eval.statistics.comparison import compare
+from rag.errors import InputError
+from rag.eval.statistics.comparison import compare, fewest_units
 
 
 def run(**metrics: list[float | None]) -> dict[str, dict[str, float]]:
@@ -86,3 +87,64 @@ def test_the_order_of_questions_does_not_matter() -> None:
     current, baseline = ({"m": {f"q{n}": random.random() for n in range(40)}} for _ in range(2))
     turned = [{"m": dict(reversed(each["m"].items()))} for each in (current, baseline)]
     assert compare(current, baseline) == compare(*turned)
+
+
+@pytest.mark.parametrize("metrics", [1, 2, 7, 10, 28])
+def test_the_fewest_units_are_the_fewest_that_can_show_a_difference(metrics: int) -> None:
+    fewest = fewest_units(metrics)
+    for units, can in ((fewest, True), (fewest - 1, False)):
+        runs = [run(**{f"m{m}": [value] * units for m in range(metrics)}) for value in (0.0, 1.0)]
+        assert all(found.worse is can for found in compare(*runs))
+
+
+def test_documents_too_few_for_many_metrics_allow_claims_about_themselves_alone() -> None:
+    random = np.random.default_rng(0)
+    ones = {f"m{m}": [1.0] * 120 for m in range(10)}
+    low = {f"m{m}": (random.random(120) < 0.1).tolist() for m in range(10)}
+    documents = {f"q{n}": n // 20 for n in range(120)}
+    many = compare(run(**low), run(**ones), clusters=documents)
+    assert all(each.worse and each.of_these_documents for each in many)
+    assert many[0].words.endswith(
+        "for questions about these documents alone, too few or too uneven for 10 metrics"
+    )
+    (one,) = compare(run(m0=low["m0"]), run(m0=ones["m0"]), clusters=documents)
+    assert (one.worse, one.of_these_documents) == (True, False)
+
+
+def test_questions_too_few_for_many_metrics_are_said_to_be() -> None:
+    runs = [run(**{f"m{m}": [value] * 8 for m in range(10)}) for value in (0.0, 1.0)]
+    assert compare(*runs)[0].words == (
+        "no difference can be claimed with 8 questions; "
+        "with 10 metrics no fewer than 9 questions can show one"
+    )
+
+
+def test_what_is_missed_when_nothing_is_claimed_is_larger_than_what_was_seen() -> None:
+    random = np.random.default_rng(1)
+    baseline = {f"m{m}": (random.random(60) < 0.8).astype(float).tolist() for m in range(28)}
+    current = {**baseline, "m0": [0.0] * 11 + baseline["m0"][11:]}
+    first = compare(run(**current), run(**baseline))[0]
+    alone = compare(run(m0=current["m0"]), run(m0=baseline["m0"]))[0]
+    assert (alone.significant, first.significant) == (True, False)
+    assert first.minimum_detectable is not None
+    assert alone.minimum_detectable is not None
+    assert alone.minimum_detectable < abs(first.difference) < first.minimum_detectable
+    assert "would be missed more often than one time in five" in first.words
+
+
+def test_questions_without_a_verdict_are_left_out_and_counted() -> None:
+    baseline = run(m=[1.0] * 30)
+    broken = run(m=[1.0] * 18 + [0.0] * 12)
+    lost = {f"q{n}" for n in range(18, 30)}
+    (found,) = compare(broken, baseline, missed={"m": lost})
+    assert (found.n, found.missed, found.current, found.worse) == (18, 12, 1.0, False)
+    assert found.words == "the same in all 18 questions; 12 left out, without a verdict in one of the runs"
+    assert compare(broken, baseline)[0].worse
+    assert compare(broken, baseline, missed={"m": {*lost, *(f"q{n}" for n in range(18))}}) == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused(value: float) -> None:
+    for runs in ((run(m=[value, 1.0]), run(m=[1.0, 1.0])), (run(m=[1.0, 1.0]), run(m=[value, 1.0]))):
+        with pytest.raises(InputError, match="finite"):
+            compare(*runs)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from rag.eval.statistics.bootstrap import estimate_mean
-from rag.eval.statistics.intervals import Spread, mean_spread, score_interval
+from rag.eval.statistics.intervals import Spread, cluster_units, mean_spread, score_interval, wilson_interval
 
 
 def test_degrees_and_variance_are_those_of_the_matrices() -> None:
@@ -42,6 +44,37 @@ def test_yes_or_no_answers_have_wilsons_interval() -> None:
 def test_other_bounds_move_and_stretch_it() -> None:
     low, high = score_interval(0.3, Spread(0.01, 20, 21))
     assert score_interval(-0.4, Spread(0.04, 20, 21), -1.0, 1.0) == pytest.approx((2 * low - 1, 2 * high - 1))
+
+
+@pytest.mark.parametrize(("good", "total"), [(0, 1), (1, 1), (3, 10), (50, 100), (0, 40), (999, 1000)])
+def test_a_proportions_interval_is_that_of_scipy(good: int, total: int) -> None:
+    wanted = stats.binomtest(good, total).proportion_ci(method="wilson")
+    assert wilson_interval(good, total) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_a_proportions_interval_holds_it(good: int, bad: int) -> None:
+    low, high = wilson_interval(good, good + bad)
+    assert 0 <= low <= high <= 1
+    if good + bad:
+        assert low - 1e-12 <= good / (good + bad) <= high + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fewest", "few"),
+    [
+        ([5] * 6, 6, False),
+        ([5] * 5, 6, True),
+        ([5] * 10, 11, True),
+        ([37, 8, 6, 4, 4, 4, 4, 3, 3, 2], 6, True),  # half of the questions are of one cluster
+        ([10, 8, 6, 4, 4, 4, 4, 3, 3, 2], 6, False),
+    ],
+)
+def test_few_clusters_or_uneven_ones_give_way_to_questions(sizes: list[int], fewest: int, few: bool) -> None:
+    labels = np.arange(len(sizes)).repeat(sizes)
+    units, found = cluster_units(sum(sizes), labels, fewest)
+    assert found is few
+    assert units.max() + 1 == (sum(sizes) if few else len(sizes))
 
 
 def cover(held: list[bool]) -> float:

@@ -2,11 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from rag.eval.watching.feedback import rate_documents, wilson
+from rag.eval.watching.feedback import rate_documents
 from rag.eval.watching.records import Cited, LoggedAnswer, Rating
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,18 +41,3 @@ def test_the_surely_worst_comes_first_and_one_bad_rating_says_little() -> None:
     ratings = [rating(each.id, -1 if number < 15 else 1) for number, each in enumerate(many)]
     found = rate_documents([*many, answer("1", "once"), answer("2", "unrated")], [*ratings, rating("1", -1)])
     assert [each.document_id for each in found] == ["many", "once", "unrated"]
-
-
-@pytest.mark.parametrize(("good", "total"), [(0, 1), (1, 1), (3, 10), (50, 100), (0, 40), (999, 1000)])
-def test_the_interval_is_that_of_scipy(good: int, total: int) -> None:
-    stats = pytest.importorskip("scipy.stats")
-    wanted = stats.binomtest(good, total).proportion_ci(method="wilson")
-    assert wilson(good, total) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
-
-
-@given(st.integers(0, 200), st.integers(0, 200))
-def test_the_interval_holds_the_share(good: int, bad: int) -> None:
-    low, high = wilson(good, good + bad)
-    assert 0 <= low <= high <= 1
-    if good + bad:
-        assert low - 1e-12 <= good / (good + bad) <= high + 1e-12
