@@ -24,8 +24,8 @@ class Row:
     `hits` is empty where no metric asked for a search, `answer` None where none asked for
     an answer or it failed. `scores` lacks the metrics that the question does not bear on.
     `failure` is the reason where the system raised an error, else `""`. `judged` has the grounds of the
-    scores that a judge had a part in. `diagnosis` says why the answer is wrong, None where it is right or
-    that cannot be told.
+    scores that a judge had a part in. `right` says whether the answer is right, None where it abstained or
+    that cannot be told; `diagnosis` why it is wrong, or was wrongly refused.
     """
 
     question: Question
@@ -36,6 +36,7 @@ class Row:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     judged: Mapping[str, Score] = field(default_factory=dict)
     diagnosis: Diagnosis | None = None
+    right: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

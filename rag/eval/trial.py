@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 
 from rag.errors import JudgeFailed
 from rag.eval.arguments import NotOfTheProtocol, checked_answer, checked_hits
-from rag.eval.failures.diagnosis import Diagnosis, diagnosed
+from rag.eval.failures.diagnosis import Diagnosed, diagnosed
 from rag.eval.journal import NOTHING, Entry, Keys, Known
 from rag.eval.keys import digest
 from rag.eval.metric import Metric
@@ -135,12 +135,15 @@ def run_question(plan: Plan, question: Question, keys: Keys, known: Known = NOTH
         else:
             scores[metric.name] = _measured(metric, sample, judge)
             measured.append(metric.name)
-    row = replace(
-        _row(question, hits, answer, scores, stages),
-        diagnosis=_diagnosis(plan, sample, keys, known, measured, judge),
-    )
+    told = _recalled(sample, keys, known)
+    if told is None:
+        told = diagnosed(sample, getattr(plan.kb, "trace", None), judge)
+        measured.append(DIAGNOSIS)
+    row = replace(_row(question, hits, answer, scores, stages), right=told.right, diagnosis=told.diagnosis)
     fresh = bool(stages.run or stages.failures or measured)
-    return Ran(row, fresh, _entry(row, keys, stages, measured))
+    # one that was made without its judge or trace is made again by the next run
+    whole = [name for name in measured if not (name == DIAGNOSIS and told.missed)]
+    return Ran(row, fresh, _entry(row, keys, stages, whole))
 
 
 class _Stages:
@@ -209,17 +212,12 @@ def _measured(metric: Metric, sample: Sample, judge: Judge | None) -> Score | No
         return Score(0.0 if metric.higher_is_better else 1.0, missed=(str(error),))
 
 
-def _diagnosis(
-    plan: Plan, sample: Sample, keys: Keys, known: Known, measured: list[str], judge: Judge | None
-) -> Diagnosis | None:
-    """Why the answer is wrong, where it is; what was looked up just now is put among the `measured`."""
+def _recalled(sample: Sample, keys: Keys, known: Known) -> Diagnosed | None:
+    """What is known of whether the answer is right, and why not; None where it is to be found out."""
     if sample.answer is None:
-        return None
-    key = keys.scores.get(DIAGNOSIS, "")
-    if key in known.scores:
-        return known.scores[key].diagnosis
-    measured.append(DIAGNOSIS)
-    return diagnosed(sample, getattr(plan.kb, "trace", None), judge)
+        return Diagnosed()
+    row = known.scores.get(keys.scores.get(DIAGNOSIS, ""))
+    return None if row is None else Diagnosed(row.right, row.diagnosis)
 
 
 def _row(
@@ -259,6 +257,7 @@ def _entry(row: Row, keys: Keys, stages: _Stages, measured: Sequence[str]) -> En
         scores={name: value for name, value in row.scores.items() if name in kept.scores},
         judged={name: score for name, score in row.judged.items() if name in kept.scores},
         diagnosis=row.diagnosis if DIAGNOSIS in kept.scores else None,
+        right=row.right if DIAGNOSIS in kept.scores else None,
         failure="",
     )
     return Entry(kept, part)

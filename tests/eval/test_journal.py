@@ -6,15 +6,18 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
+from scripted_judge import ScriptedJudge
 from scripted_system import Scripted, files, questions
 
-from rag.errors import InputError
+from rag.errors import IndexCorrupt, InputError
 from rag.eval.experiment import evaluate as evaluate_any
+from rag.eval.failures.trace import Trace, TracedPlace, places_of
 from rag.eval.journal import JOURNAL
 from rag.eval.questions import Question
 from rag.eval.report import Row
@@ -197,6 +200,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {tests!r})
+from scripted_judge import ScriptedJudge
 from scripted_system import Scripted, questions
 from rag.eval.experiment import evaluate
 
@@ -232,3 +236,39 @@ def test_a_killed_process_goes_on(tmp_path: Path, signalled: str, concurrency: i
     found = evaluate(kb, questions(48), out=cut)
     assert after <= found.reused == 48 - len(kb.asked) < 48
     assert files(cut) == files(whole)
+
+
+class Looks(Scripted):
+    """A system that says where the gold is, or fails to."""
+
+    def __init__(self, *, down: bool) -> None:
+        super().__init__(fails=False)
+        self.down = down
+
+    def trace(self, question: Question) -> Trace:
+        if self.down:
+            raise IndexCorrupt("torn")
+        places = [TracedPlace(gold, problem="not there") for gold in places_of(question)]
+        return Trace(tuple(places), ("bm25",))
+
+
+@pytest.mark.parametrize("failing", ["judge", "trace"])
+def test_a_diagnosis_without_its_judge_or_trace_is_made_again(tmp_path: Path, failing: str) -> None:
+    asked = [
+        Question(f"a{at}", f"q {at}", "Nobody says so.", reference_contexts=("Nobody says so.",))
+        for at in range(3)
+    ]
+    well = ScriptedJudge()
+    judge = ScriptedJudge(broken=frozenset({"supported"})) if failing == "judge" else well
+    broken = evaluate(Looks(down=failing == "trace"), asked, judge=judge, out=tmp_path)
+    mended = evaluate(Looks(down=False), asked, judge=well, out=tmp_path)
+    unbroken = evaluate(Looks(down=False), asked, judge=well)
+    assert untimed(mended.rows) == untimed(unbroken.rows) != untimed(broken.rows)
+    assert all(row.right is False and row.diagnosis is not None for row in mended.rows)
+    again = evaluate(Looks(down=False), asked, judge=well, out=tmp_path)
+    assert untimed(again.rows) == untimed(unbroken.rows)
+    assert again.reused == len(asked)
+
+
+def untimed(rows: tuple[Row, ...]) -> list[Row]:
+    return [replace(row, timings_ms={}) for row in rows]

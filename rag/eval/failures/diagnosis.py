@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from rag.errors import RagError
-from rag.eval.failures.rightness import cited_by, cites, is_cited, is_right
+from rag.eval.failures.rightness import Rightness, cited_by, cites, is_cited, rightness
 from rag.eval.failures.trace import Trace, TracedPlace, flat, is_reached, places_of
 from rag.eval.failures.wording import contradiction, says
 from rag.eval.questions import Question
@@ -91,18 +91,39 @@ class Diagnosis:
     fix: str
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """What can be said of an answer: whether it is right, None where that cannot be told, and why not.
+
+    `missed` says what failed that was needed for it, a judge or the trace: another time it may be otherwise.
+    """
+
+    right: bool | None = None
+    diagnosis: Diagnosis | None = None
+    missed: str = ""
+
+
 def diagnosed(
     sample: Sample, trace: Callable[[Question], Trace] | None = None, judge: Judge | None = None
-) -> Diagnosis | None:
+) -> Diagnosed:
     """The diagnosis of a sample. The index is traced, where `trace` is given, for a wrong answer alone."""
-    found = diagnose(sample, judge=judge)
-    if found is None or trace is None or not places_of(sample.question):
-        return found
-    try:
-        traced = trace(sample.question)
-    except RagError:
-        return found
-    return diagnose(sample, traced, judge=judge)
+    if sample.answer is None:
+        return Diagnosed()
+    question = sample.question
+    places: tuple[TracedPlace, ...] = _untraced(question)
+    told = rightness(sample, places, judge)
+    traced, missed = None, ""
+    if trace is not None and places and _is_failure(sample, told):
+        try:
+            traced = trace(question)
+        except RagError as error:
+            missed = f"the index could not be looked into: {error}"
+        else:
+            places = traced.places
+            # what was said is said; what it cites can be told better now
+            told = told if question.answers else rightness(sample, places)
+    found = _why(sample, sample.answer, places, traced) if _is_failure(sample, told) else None
+    return Diagnosed(told.right, found, told.missed or missed)
 
 
 def diagnose(sample: Sample, trace: Trace | None = None, *, judge: Judge | None = None) -> Diagnosis | None:
@@ -111,24 +132,42 @@ def diagnose(sample: Sample, trace: Trace | None = None, *, judge: Judge | None 
     Without a trace the hits and contexts alone are looked at: a place that neither holds is called
     `not_retrieved`, whatever became of it before. A system that gives no `Answer` gets no diagnosis.
     """
-    question, answer = sample.question, sample.answer
-    if answer is None:
+    if sample.answer is None:
         return None
+    places = trace.places if trace else _untraced(sample.question)
+    if not _is_failure(sample, rightness(sample, places, judge)):
+        return None
+    return _why(sample, sample.answer, places, trace)
+
+
+def _untraced(question: Question) -> tuple[TracedPlace, ...]:
+    return tuple(TracedPlace(gold) for gold in places_of(question))
+
+
+def _is_failure(sample: Sample, told: Rightness) -> bool:
+    """Whether there is something to diagnose: a wrong answer, or a refusal of what has an answer."""
+    return sample.question.answerable is not False if sample.abstained else told.right is False
+
+
+def _why(
+    sample: Sample, answer: Answer, places: Sequence[TracedPlace], trace: Trace | None
+) -> Diagnosis | None:
+    """Why an answer that is wrong is so; None where no gold place is known, nor what it should have said."""
+    question = sample.question
     if question.answerable is False:
-        if sample.abstained:
-            return None
         sure = "" if sample.confidence is None else f" with confidence {sample.confidence:.2f}"
         return _diagnosis(FailureMode.WRONGLY_ANSWERED, f"nothing answers it, and it was answered{sure}")
-    places = trace.places if trace else tuple(TracedPlace(gold) for gold in places_of(question))
-    if not sample.abstained and is_right(sample, places, judge) is not False:
-        return None
-    lacking = [place for place in places if sample.abstained or not is_cited(sample, place)]
-    reached = [place for place in lacking if is_reached(place, answer.contexts)]
+    lost = [
+        place
+        for place in places
+        if (sample.abstained or not is_cited(sample, place)) and not is_reached(place, answer.contexts)
+    ]
+    had = [place for place in places if place not in lost]
     said = any(says(text, each) for each in question.answers for text in sample.retrieved_contexts)
-    if (said and not places) or (said and reached) or (places and len(reached) == len(lacking)):
-        return _at_fault(sample, answer, reached, places)
-    lost = [_lost(place, sample, answer, trace) for place in lacking if place not in reached]
-    return min(lost, key=lambda found: _ORDER.index(found.mode), default=None)
+    if (said and (had or not places)) or (places and not lost):
+        return _at_fault(sample, answer, had, places)
+    modes = [_lost(place, sample, answer, trace) for place in lost]
+    return min(modes, key=lambda found: _ORDER.index(found.mode), default=None)
 
 
 def count_failures(diagnoses: Iterable[Diagnosis | None]) -> dict[str, int]:

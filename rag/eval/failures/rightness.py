@@ -1,20 +1,22 @@
-"""Whether an answer to a question that has an answer is right, as far as what the question carries tells.
+"""Whether an answer is right, as far as what the question carries tells: the one definition that there is.
 
-It is right where one of these holds:
+1. To answer a question that has no answer is wrong.
+2. Where an accepted answer is known, an answer is right that says one: its words in a row, or all its
+   numbers and half of its words (`wording.says`), or a judge finds the accepted answer supported by it.
+   Without a judge its words alone tell.
+3. Where none is known, and gold places are, an answer is right that cites one of them in a supported
+   sentence that does not contradict it.
 
-1. It says an accepted answer: its words in a row, or all its numbers and half of its words
-   (`wording.says`), or a judge finds the accepted answer supported by it.
-2. It cites the gold: a supported sentence that does not contradict it cites some of every gold place that
-   is more than a page or a document; without an accepted answer, some of one place.
-
-It cannot be told where there is neither an accepted answer nor a gold place; where only a page or a document
-is known, which it cites, and no judge is there to compare its words; or where the judge gave no verdict.
+It cannot be told where there is neither, or where the judge gave no verdict.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from rag.errors import RagError
-from rag.eval.failures.trace import TracedPlace, flat, span_of_chunk
+from rag.eval.failures.trace import TracedPlace, enough, flat, span_of_chunk
 from rag.eval.failures.wording import contradiction, says
 from rag.eval.sample import Sample
 from rag.protocols import Judge
@@ -23,24 +25,33 @@ from rag.types import Citation, Claim, Judgement, Sentence, Span
 LEAST_VERDICT = 0.5
 
 
-def is_right(sample: Sample, places: tuple[TracedPlace, ...], judge: Judge | None = None) -> bool | None:
-    """Whether the answer is right; None where that cannot be told. It is one that does not abstain."""
+@dataclass(frozen=True, slots=True)
+class Rightness:
+    """Whether an answer is right, None where that cannot be told; `missed` is why a verdict was not given."""
+
+    right: bool | None
+    missed: str = ""
+
+
+def rightness(sample: Sample, places: Sequence[TracedPlace], judge: Judge | None = None) -> Rightness:
+    """Whether the answer of a sample is right. One that abstains is neither right nor wrong."""
     question = sample.question
-    if any(says(sample.response, accepted) for accepted in question.answers):
-        return True
-    cited = [place for place in places if is_cited(sample, place)]
+    if sample.abstained:
+        return Rightness(None)
+    if question.answerable is False:
+        return Rightness(False)
     if not question.answers:
-        return bool(cited) if places else None
-    exact = [place for place in places if place.gold.exact]
-    if exact and all(place in cited for place in exact):
-        return True
+        return Rightness(any(is_cited(sample, place) for place in places) if places else None)
+    if any(says(sample.response, accepted) for accepted in question.answers):
+        return Rightness(True)
     if judge is None:
-        return None if any(not place.gold.exact for place in cited) else False
+        return Rightness(False)
     claims = [Claim(each, (sample.response,), question.user_input) for each in question.answers]
-    verdicts = [verdict.value for verdict in _verdicts(judge, claims)]
-    if any(value is not None and value >= LEAST_VERDICT for value in verdicts):
-        return True
-    return None if None in verdicts else False
+    verdicts = _verdicts(judge, claims)
+    if any(each.value is not None and each.value >= LEAST_VERDICT for each in verdicts):
+        return Rightness(True)
+    missed = [each.reason or "no verdict" for each in verdicts if each.value is None]
+    return Rightness(None, missed[0]) if missed else Rightness(False)
 
 
 def is_cited(sample: Sample, place: TracedPlace) -> bool:
@@ -61,22 +72,27 @@ def is_cited(sample: Sample, place: TracedPlace) -> bool:
 
 
 def cites(citation: Citation, place: TracedPlace) -> bool:
-    """Whether a citation shares a character with a place, or stands on its page or in its document."""
+    """Whether a citation and a place share enough of the shorter, or it is of that page or document."""
     here = Span(citation.start, max(citation.start, citation.end))
     if place.document_id and place.span is not None and place.gold.exact:
-        return citation.document_id == place.document_id and place.span.overlaps(here)
+        return citation.document_id == place.document_id and _shared(place.span, here)
     gold = place.gold
     if gold.chunk_id:
         document_id, span = span_of_chunk(gold.chunk_id)
-        return span is not None and citation.document_id == document_id and span.overlaps(here)
+        return span is not None and citation.document_id == document_id and _shared(span, here)
     if gold.place is not None and not gold.place.is_in(citation.source, citation.document_id):
         return False
     if gold.place is not None and gold.place.span is not None:
-        return gold.place.span.overlaps(here)
+        return _shared(gold.place.span, here)
     if gold.text:
         quote, text = flat(citation.quote), flat(gold.text)
         return bool(quote) and (quote in text or text in quote)
     return gold.place is not None and (gold.place.page is None or gold.place.page == citation.page)
+
+
+def _shared(one: Span, other: Span) -> bool:
+    shared = min(one.end, other.end) - max(one.start, other.start)
+    return enough(shared, min(len(one), len(other)))
 
 
 def cited_by(sentence: Sentence, citations: tuple[Citation, ...]) -> list[Citation]:

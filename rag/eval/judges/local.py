@@ -5,7 +5,7 @@ docs/judges.md says how well it agrees with people, metric by metric.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,11 @@ from rag.eval.judges.entities import entities_of
 from rag.eval.judges.statements import avoids, statements_of
 from rag.protocols import Encoder, Judge, Verifier
 from rag.types import AskedBack, Claim, Judgement, Support
+
+WAYS = {
+    "answer_relevancy": "here the cosine of the response itself with the question: this judge asks none back"
+}
+"""What the judge does in place of what a metric's formula says, which a report shows beside that."""
 
 VERSION = 3
 """Of the rules; verdicts of different versions are not to be compared."""
@@ -43,6 +48,11 @@ class _LocalJudge:
     verifier: Verifier
     encoder: Encoder
     threshold: float
+
+    @property
+    def ways(self) -> Mapping[str, str]:
+        """By the metric, how its verdicts are come by where that is not as its formula says."""
+        return WAYS
 
     @property
     def name(self) -> str:

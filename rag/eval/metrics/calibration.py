@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from rag.eval.metrics.answers import answer_words, normalize, token_f1
 from rag.eval.metrics.set_metric import Confidences, Outcome, Rights, SetMetric
-from rag.eval.questions import Question
 from rag.types import Answer
 
 BINS = 10
@@ -30,26 +27,14 @@ class Bin:
     accuracy: float | None
 
 
-def outcome(question: Question, answer: Answer | None) -> Outcome | None:
-    """What the answer to one question was worth, None for a refusal, a failure, or without a reference.
+def outcome(right: bool | None, answer: Answer | None) -> Outcome | None:
+    """How sure an answer was, and whether it was right, as `failures.rightness` tells.
 
-    An answer is right where a reference's words, both sides normalised, stand in it in a row, or where
-    its words have an F1 of .5 or more with those of one. To answer what has no answer is wrong.
+    None for a refusal, a failure, and an answer of which that cannot be told.
     """
-    if answer is None or answer.abstained:
+    if answer is None or answer.abstained or right is None:
         return None
-    if question.answerable is False:
-        return Outcome(_unit(answer.confidence), False)
-    if not question.answers:
-        return None
-    return Outcome(_unit(answer.confidence), says_a_reference(answer_words(answer), question.answers))
-
-
-def says_a_reference(response: str, references: Sequence[str]) -> bool:
-    """Whether the response has the words of a reference in a row, or an F1 of .5 or more with them."""
-    words = f" {normalize(response)} "
-    wanted = [normalize(reference) for reference in references]
-    return any(f" {each} " in words for each in wanted if each) or token_f1(response, references) >= 0.5
+    return Outcome(_unit(answer.confidence), right)
 
 
 def reliability_bins(confidence: Confidences, right: Rights, bins: int = BINS) -> list[Bin]:

@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from rag.eval.questions import Question
 from rag.types import Answer
 
 Confidences: TypeAlias = npt.NDArray[np.float64]
@@ -28,13 +27,14 @@ class Outcome:
 class SetMetric:
     """Gives the outcomes of a set of questions one number, or None where it is not defined for them.
 
-    `outcome` gives what counts of one question, None where the metric does not bear on it; `measure` takes
+    `outcome` gives what counts of one question, of whether its answer is right (None where that cannot be
+    told) and the answer, and None where the metric does not bear on it; `measure` takes
     the confidences, float64 (n,), and whether each was right, bool (n,). Where `biased`, few answers make it
     larger than many would, so that no interval around it holds what many would give.
     """
 
     name: str
-    outcome: Callable[[Question, Answer | None], Outcome | None]
+    outcome: Callable[[bool | None, Answer | None], Outcome | None]
     measure: Callable[[Confidences, Rights], float | None]
     formula: str
     higher_is_better: bool

@@ -143,15 +143,17 @@ def outcome_words(row: Row) -> tuple[str, str]:
 
 def lead(evaluation: Evaluation) -> str:
     """What the evaluation found, in a sentence or two."""
-    rows, wrong = evaluation.rows, sum(row.diagnosis is not None for row in evaluation.rows)
+    rows = evaluation.rows
+    wrong = sum(row.right is False or row.diagnosis is not None for row in rows)
     asked = f"{len(rows)} question{'' if len(rows) == 1 else 's'}"
     lines = failure_lines(evaluation)
     if not any(row.answer for row in rows):
         return f"{asked} searched for."
     if not wrong:
         return f"{asked} asked; none of the answers that can be checked is wrong."
-    most = max(lines, key=lambda line: line.count)
-    return f"{asked} asked, {wrong} of the answers wrong; most often {most.mode.words} ({most.count})."
+    most = max(lines, key=lambda line: line.count, default=None)
+    often = f"; most often {most.mode.words} ({most.count})" if most else ""
+    return f"{asked} asked, {wrong} of the answers wrong{often}."
 
 
 def failure_lines(evaluation: Evaluation) -> tuple[FailureLine, ...]:
@@ -171,7 +173,7 @@ def failure_lines(evaluation: Evaluation) -> tuple[FailureLine, ...]:
 
 def calibrated(rows: Sequence[Row]) -> Calibrated | None:
     """How sure the answers were against how right; None where none can be told right or wrong."""
-    found = [outcome(row.question, row.answer) for row in rows]
+    found = [outcome(row.right, row.answer) for row in rows]
     known = [each for each in found if each is not None]
     confidence = np.array([each.confidence for each in known], dtype=np.float64)
     right = np.array([each.right for each in known], dtype=np.bool_)

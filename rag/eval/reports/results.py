@@ -162,6 +162,7 @@ def result_json(row: Row, setup: Mapping[str, object]) -> dict[str, object]:
             for name, score in row.judged.items()
         },
         "failure": row.failure or None,
+        "right": row.right,
         "diagnosis": None if row.diagnosis is None else asdict(row.diagnosis),
     }
 

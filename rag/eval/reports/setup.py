@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rag.eval.keys import code_digest, digest, file_digest, package_version
+from rag.eval.metric import Metric
 from rag.eval.questions import Question
 from rag.eval.trial import KnowledgeBase, Plan
+from rag.protocols import Judge
 
 
 def state_of(kb: KnowledgeBase, given: str | None) -> str:
@@ -49,7 +51,7 @@ def describe_run(
         "judge": plan.judge.name if plan.judge else None,
         "metrics": {
             metric.name: {
-                "formula": metric.formula,
+                "formula": _formula(metric, plan.judge),
                 "judged": "judge" in metric.needs,
                 "higher_is_better": metric.higher_is_better,
             }
@@ -60,3 +62,9 @@ def describe_run(
             for metric in plan.set_metrics
         },
     }
+
+
+def _formula(metric: Metric, judge: Judge | None) -> str:
+    """The metric's formula, and what the judge does otherwise, where it has `ways` that say so."""
+    ways: Mapping[str, str] = getattr(judge, "ways", {}) if "judge" in metric.needs else {}
+    return "; ".join(filter(None, (metric.formula, ways.get(metric.name))))

@@ -45,7 +45,7 @@ def summarise_set(rows: Sequence[Row], metrics: Sequence[SetMetric]) -> dict[str
     clusters = document_clusters([row.question for row in rows])
     found = {}
     for metric in metrics:
-        outcomes = [metric.outcome(row.question, row.answer) for row in rows]
+        outcomes = [metric.outcome(row.right, row.answer) for row in rows]
         bears = [
             (each, cluster) for each, cluster in zip(outcomes, clusters, strict=True) if each is not None
         ]

@@ -11,7 +11,16 @@ import pytest
 from fakes import HashingEncoder
 from pydantic import TypeAdapter
 
-from rag.eval.failures.diagnosis import FIXES, Diagnosis, FailureMode, count_failures, diagnose, diagnosed
+from rag.errors import IndexCorrupt
+from rag.eval.failures.diagnosis import (
+    FIXES,
+    Diagnosed,
+    Diagnosis,
+    FailureMode,
+    count_failures,
+    diagnose,
+    diagnosed,
+)
 from rag.eval.failures.trace import Trace
 from rag.eval.questions import Place, Question
 from rag.eval.report import Row
@@ -138,7 +147,7 @@ def asked(kb: Engine, question: Question, *, k: int = 10) -> Sample:
 
 
 def mode_of(kb: Engine, question: Question = QUESTION, *, k: int = 10) -> FailureMode | None:
-    found = diagnosed(asked(kb, question, k=k), kb.trace)
+    found = diagnosed(asked(kb, question, k=k), kb.trace).diagnosis
     if found is None:
         return None
     assert found.reason and found.fix == FIXES[found.mode]
@@ -210,7 +219,7 @@ def test_only_wrong_answers_are_traced(engine: Callable[..., Engine]):
     def trace(question: Question) -> Trace:
         raise AssertionError("the answer is right")
 
-    assert diagnosed(asked(engine(generator=quotes_gold), QUESTION), trace) is None
+    assert diagnosed(asked(engine(generator=quotes_gold), QUESTION), trace) == Diagnosed(right=True)
 
 
 def test_without_a_trace_the_hits_are_looked_at(engine: Callable[..., Engine]):
@@ -273,10 +282,19 @@ def test_nothing_is_said_of_what_cannot_be_told(engine: Callable[..., Engine]):
     kb = engine(generator=says_nothing_of_it)
     asked_for = QUESTION.user_input
     assert mode_of(kb, Question("q", asked_for)) is None
+    of_a_document = Question("q", asked_for, documents=(Place("leave.md"),), answerable=True)
+    assert mode_of(kb, of_a_document) is FailureMode.IGNORED
     cited = Path(asked(kb, QUESTION).answer.citations[0].source).name
-    of_a_document = Question("q", asked_for, "26 weeks", documents=(Place(cited),), answerable=True)
-    assert mode_of(kb, of_a_document) is None
-    assert mode_of(kb, replace(of_a_document, documents=(Place("leave.md"),))) is FailureMode.IGNORED
+    assert mode_of(kb, replace(of_a_document, documents=(Place(cited),))) is None
+
+
+def test_what_failed_that_was_needed_is_told(engine: Callable[..., Engine]):
+    def trace(question: Question) -> Trace:
+        raise IndexCorrupt("torn")
+
+    found = diagnosed(asked(engine(generator=says_nothing_of_it), QUESTION), trace)
+    assert found.right is False and found.diagnosis is not None
+    assert found.missed == "the index could not be looked into: torn"
 
 
 def test_a_judge_that_finds_it_said_is_believed(engine: Callable[..., Engine]):

@@ -16,7 +16,7 @@ from rag.api.access import SeenBy
 from rag.errors import JudgeFailed
 from rag.eval.experiment import evaluate
 from rag.eval.judges.entities import entities_of
-from rag.eval.judges.local import local_judge, stretched
+from rag.eval.judges.local import WAYS, local_judge, stretched
 from rag.eval.judges.statements import avoids, statements_of
 from rag.eval.metrics.faithfulness import FAITHFULNESS
 from rag.eval.questions import Question
@@ -250,3 +250,11 @@ def test_an_engine_judges_by_its_own_verifier_and_encoder(tmp_path: Path):
     verdicts = own.supported([Claim("Ten days.", ("Ten days.",)), Claim("It rains.", ("Ten days.",))])
     assert [each.value is not None and each.value >= 0.5 for each in verdicts] == [True, False]
     assert own.similarities("Ten days.", ["Ten days."]) == pytest.approx([1])
+
+
+def test_the_report_says_what_the_judge_does_in_place_of_asking_back():
+    question = Question("1", "How long is leave?", "Ten days.")
+    found = evaluate(Shelf(), [question], metrics=["answer_relevancy", "faithfulness"])
+    told = found.setup["metrics"]
+    assert told["answer_relevancy"]["formula"].endswith(f"; {WAYS['answer_relevancy']}")
+    assert told["faithfulness"]["formula"] == FAITHFULNESS.formula
