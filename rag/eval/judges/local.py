@@ -21,7 +21,7 @@ WAYS = {
 }
 """What the judge does in place of what a metric's formula says, which a report shows beside that."""
 
-VERSION = 3
+VERSION = 4
 """Of the rules; verdicts of different versions are not to be compared."""
 
 _FAULTY = 0.45  # the most that a verdict is where the verifier finds a fault

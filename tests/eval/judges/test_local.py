@@ -16,7 +16,7 @@ from rag.api.access import SeenBy
 from rag.errors import JudgeFailed
 from rag.eval.experiment import evaluate
 from rag.eval.judges.entities import entities_of
-from rag.eval.judges.local import WAYS, local_judge, stretched
+from rag.eval.judges.local import VERSION, WAYS, local_judge, stretched
 from rag.eval.judges.statements import avoids, statements_of
 from rag.eval.metrics.faithfulness import FAITHFULNESS
 from rag.eval.questions import Question
@@ -54,7 +54,7 @@ JUDGE = local_judge(contained, Letters(), threshold=0.4)
 
 
 def test_the_name_says_what_it_is_made_of():
-    assert JUDGE.name == "local 3: verifier contained from 0.4, encoder letters@0123456789abcdef"
+    assert JUDGE.name == "local 4: verifier contained from 0.4, encoder letters@0123456789abcdef"
 
 
 def test_a_verdict_keeps_the_probability_and_holds_from_the_threshold():
@@ -180,6 +180,20 @@ def test_entities_are_names_dates_and_numbers_each_once():
     assert entities_of(text) == ["Ada Lovelace", "Bank of England", "2024-03-03", "1140", "12%"]
 
 
+@pytest.mark.parametrize(
+    ("text", "entities"),
+    [
+        ("U.S. President J. F. Kennedy met Mr. Smith.", ["US President J F Kennedy", "Smith"]),
+        ("They met Dr Jane Doe in the U.K. The talks failed.", ["Jane Doe", "UK"]),
+        ("It began in March 2020 and ended in May.", ["2020-03"]),
+        ("A book by J.R.R. Tolkien sold in Washington, D.C.", ["JRR Tolkien", "Washington", "DC"]),
+        ("It was plan B. The office knew, and so did I.", ["B"]),
+    ],
+)
+def test_initials_titles_and_months(text: str, entities: list[str]):
+    assert entities_of(text) == entities
+
+
 @given(st.text(max_size=200))
 def test_entities_of_anything_are_distinct_and_never_empty(text: str):
     found = entities_of(text)
@@ -245,7 +259,7 @@ def test_a_judge_of_its_own_is_not_looked_for_where_no_metric_needs_one():
 def test_an_engine_judges_by_its_own_verifier_and_encoder(tmp_path: Path):
     engine = Engine(tmp_path, encoder=HashingEncoder(), verifier=contained)
     own = engine.judge
-    assert own.name.startswith("local 3: verifier contained from 0.42, encoder ")
+    assert own.name.startswith(f"local {VERSION}: verifier contained from 0.42, encoder ")
     assert SeenBy(engine, None).judge.name == own.name
     verdicts = own.supported([Claim("Ten days.", ("Ten days.",)), Claim("It rains.", ("Ten days.",))])
     assert [each.value is not None and each.value >= 0.5 for each in verdicts] == [True, False]
