@@ -18,7 +18,7 @@ from rag.eval.writing.writing import write_questions as write
 
 if TYPE_CHECKING:
     from rag.pipeline import Engine
-    from rag.types import Document, Principal
+    from rag.types import Document, Principal, Vectors
 
 MOST_DOCUMENTS = 2_000
 """Documents that are asked about at most, taken by the seed: all are held in memory at once."""
@@ -64,8 +64,13 @@ def write_questions(
         retrieve = engine.retriever(view)
         encoder = engine.encoder
 
+        known: dict[str, Vectors] = {}
+
         def alike(text: str, others: Sequence[str]) -> list[float]:
-            return [float(cosine) for cosine in encoder.encode(list(others)) @ encoder.encode([text])[0]]
+            new = [each for each in dict.fromkeys((text, *others)) if each not in known]
+            if new:
+                known.update(zip(new, encoder.encode(new), strict=True))
+            return [float(known[each] @ known[text]) for each in others]
 
         checker = Checker(
             lambda question, k: retrieve(question, k=k),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,10 +42,10 @@ def questions(
     as_json: JsonOption = False,
 ) -> None:
     """Write a question set from the documents, with the exact place of every answer, each checked."""
+    from rag.api.progress import question_progress
     from rag.api.sets import write_file, write_questions
-    from rag.api.show import progress_bar
 
-    with progress_bar() as progress:
+    with question_progress("written") as progress:
         found = write_questions(
             reading.engine,
             count,
@@ -55,7 +54,7 @@ def questions(
             seed=seed,
             chunk_ids=chunk_ids,
             principal=reading.principal,
-            progress=functools.partial(progress, "written") if progress else None,
+            progress=progress,
         )
     write_file(found, out)
     told: dict[str, int] = {}
@@ -64,13 +63,25 @@ def questions(
         told[name] = told.get(name, 0) + 1
     if as_json:
         counts = {"questions": len(found.questions), "kinds": dict(sorted(told.items()))}
-        print_json({"out": str(out), **counts, "drafts": found.drafts, "dropped": dict(found.dropped)})
+        print_json(
+            {
+                "out": str(out),
+                **counts,
+                "drafts": found.drafts,
+                "dropped": dict(found.dropped),
+                "not_needed": found.left,
+            }
+        )
         return
     shown = screen()
-    shown.line(f"{len(found.questions)} questions in {out}, of {found.drafts} drafts")
+    written = len(found.questions)
+    shown.line(f"{written} question{'' if written == 1 else 's'} in {out}, of {found.drafts} drafts")
     shown.table(["kind", "questions"], [[name, str(told[name])] for name in sorted(told)])
-    if found.dropped:
-        shown.table(["dropped", "drafts"], [[why, str(number)] for why, number in found.dropped.items()])
+    rows = [[why, str(number)] for why, number in found.dropped.items()]
+    if found.left:
+        rows.append(["not needed for the count" if written >= count else "not tried", str(found.left)])
+    if rows:
+        shown.table(["dropped", "drafts"], rows)
 
 
 @command(
@@ -102,6 +113,7 @@ def watch(
     """
     import time
 
+    from rag.api.progress import question_progress
     from rag.api.watch import parse_duration, watched_json
     from rag.api.watch import watch as look
 
@@ -111,7 +123,17 @@ def watch(
         raise InputError(f"sample is 0 or more, not {sample}")
     while True:
         who = reading.principal
-        found = look(reading.engine, log, out, window=length, sample=sample, seed=seed, principal=who)
+        with question_progress("asked") as progress:
+            found = look(
+                reading.engine,
+                log,
+                out,
+                window=length,
+                sample=sample,
+                seed=seed,
+                principal=who,
+                progress=progress,
+            )
         if as_json:
             print_json(watched_json(found))
         else:

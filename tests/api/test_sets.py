@@ -23,6 +23,7 @@ def test_questions_are_written_with_exact_places(engine: Engine, index: Path, tm
         for place, context in zip(question.documents, question.reference_contexts, strict=True):
             assert place.span is not None
             assert texts[place.source][place.span.start : place.span.end] == context
+    assert told["drafts"] == told["questions"] + sum(told["dropped"].values()) + told["not_needed"]
     assert as_json("questions", "--index", index, "--out", out, "--count", 8, "--unanswerable", 0) == told
     assert read_questions(out) == found
 
@@ -58,6 +59,19 @@ def test_only_what_the_reader_may_read_is_asked(docs: Path, encoder, tmp_path: P
         for nobody in (None, Principal("bob", "globex")):
             with pytest.raises(InputError, match="no documents"):
                 write_questions(engine, 20, principal=nobody)
+
+
+def test_what_was_not_needed_and_how_far_it_is_are_told(
+    encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.api.progress.SECONDS_BETWEEN_LINES", 0.0)
+    yard = tmp_path / "yard.txt"
+    yard.write_text("The yard at Bellweir was opened on 3 May 1962. The yard at Bellweir employs 45 welders.")
+    with Engine(tmp_path / "two", encoder=encoder) as engine:
+        engine.add(yard)
+    result = rag("questions", "--index", tmp_path / "two", "--out", tmp_path / "q.jsonl", "--count", 1)
+    assert "rag: 1 of 1 questions written" in result.stderr
+    assert "1 question in" in result.stdout and "not needed for the count" in result.stdout
 
 
 def test_wrong_use_is_told(index: Path, tmp_path: Path) -> None:

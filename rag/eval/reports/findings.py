@@ -274,9 +274,9 @@ def claim(difference: Difference) -> str:
     elif difference.low == difference.high == 0:
         said = "the same"
     elif difference.minimum_detectable is not None and difference.minimum_detectable <= 1:
-        said = f"cannot be told; below {difference.minimum_detectable:.3f} it would not be seen"
+        said = f"not significant; one below {difference.minimum_detectable:.3f} would not be seen"
     else:
-        said = "cannot be told"
+        said = "not significant"
     return f"{said}, for these documents alone" if difference.of_these_documents else said
 
 

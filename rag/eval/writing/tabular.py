@@ -32,7 +32,7 @@ def ask_table(table: Table) -> Iterator[Draft]:
             if says_something(row.cells[at]):
                 yield _ask_cell(table, row, at)
     for at, column in enumerate(table.columns.cells):
-        if at == 0 or not _is_measured(column):
+        if at == 0 or not is_measured(column):
             continue
         valued = [(row, value) for row in table.rows if (value := _value(row.cells[at])) is not None]
         for (one, first), (other, second) in list(combinations(valued, 2))[:MOST_PAIRS]:
@@ -69,6 +69,16 @@ def cell_question(column: str, row: str, value: str, first: str) -> str:
     if countable and re.fullmatch(r"\d[\d,]*", value):
         return f"How many {_small(name)} does {row} have?"
     return f"What is listed under “{column}” for {row}?"
+
+
+def greater_question(column: str, one: str, other: str) -> str:
+    """What is asked of two cells of one column."""
+    return f"Which has the higher figure under “{column}”: {one} or {other}?"
+
+
+def is_figure(cell: str) -> bool:
+    """Whether a cell is a number, and can be more or less than another."""
+    return _value(cell) is not None
 
 
 def says_something(cell: str) -> bool:
@@ -110,7 +120,7 @@ def _ask_cell(table: Table, row: TableRow, at: int) -> Draft:
 def _ask_greater(table: Table, at: int, one: TableRow, other: TableRow, first: bool) -> Draft:
     column = table.columns.cells[at]
     greater = one if first else other
-    question = f"Which has the higher figure under “{column}”: {one.cells[0]} or {other.cells[0]}?"
+    question = greater_question(column, one.cells[0], other.cells[0])
     statement = f"{one.cells[0]}, {column}: {one.cells[at]}. {other.cells[0]}, {column}: {other.cells[at]}"
     names = (one.cells[0], other.cells[0], column)
     return Draft(
@@ -135,7 +145,7 @@ def _places(table: Table, *rows: TableRow) -> tuple[Evidence, ...]:
     return tuple(Evidence(table.document_id, row.span, "") for row in (*rows, table.columns))
 
 
-def _is_measured(column: str) -> bool:
+def is_measured(column: str) -> bool:
     """Whether figures in a column can be more or less than each other: an extension or a year cannot."""
     name, _, unit = column.partition(", ")
     if re.search(r"\b(?:year|built|extension|number|code|no|id|page|date|version)\b", name, re.IGNORECASE):

@@ -1,7 +1,8 @@
 """Questions that look like the others and that no document answers.
 
-A name or a year of a good question is put out for one of the same kind from elsewhere, or a row of a table
-is asked for a column that only another table has. That no document answers is checked like the rest.
+A name, a year or a number of a good question is put out for one of the same kind from elsewhere, or a row
+of a table is asked for a column that only another table has, by itself or against a row that has it. That no
+document answers is checked like the rest.
 
 Source: Rajpurkar et al. 2018, Know What You Don't Know: Unanswerable Questions for SQuAD, for questions
 that are near to a passage and have no answer in it.
@@ -10,6 +11,7 @@ that are near to a passage and have no answer in it.
 from __future__ import annotations
 
 import random
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import replace
@@ -19,7 +21,7 @@ from rag.eval.writing.clauses import PREPOSITIONS
 from rag.eval.writing.draft import Draft, Kind
 from rag.eval.writing.drafting import YEAR, Drafted
 from rag.eval.writing.shapes import is_person, is_year
-from rag.eval.writing.tabular import cell_question, row_name
+from rag.eval.writing.tabular import cell_question, greater_question, is_figure, is_measured, row_name
 from rag.eval.writing.verbs import AUXILIARIES, PLAIN, is_participle
 from rag.types import Document, Span
 
@@ -30,6 +32,10 @@ NEAREST = 0.5
 
 LAST_YEAR = 2027
 _WHOLE = (Kind.COMPARISON, Kind.MULTI_DOCUMENT, Kind.LIST)
+_NUMBERED = re.compile(r"\b([A-Za-z]{4,}) (\d{1,3})\b(?![.,:]\d)")
+_MEASURING = PREPOSITIONS | frozenset(
+    "about almost exactly least less more most nearly only over than".split()
+)
 _BEFORE_VERBS = AUXILIARIES | {"did", "does", "do"}
 
 
@@ -42,7 +48,9 @@ def draft_unanswerable(
     `alike` tells how near names are to each other in meaning: what is put in is near to what it replaces.
     """
     chance = random.Random(seed)
-    years = {year for each in documents for year in YEAR.findall(each.text)}
+    texts = [each.text for each in documents]
+    years = {year for text in texts for year in YEAR.findall(text)}
+    numbered = {match[0].casefold() for text in texts for match in _NUMBERED.finditer(text)}
     swappable = [draft for draft in drafted.drafts if draft.kind not in _WHOLE]
     pools = _pools(swappable, drafted.things)
     columns = _columns(swappable)
@@ -51,6 +59,7 @@ def draft_unanswerable(
     for draft in swappable:
         found += _other_column(draft, columns, nearest)
         found += _swapped(draft, pools, columns, nearest, years, chance)
+        found += _renumbered(draft, numbered, chance)
     chance.shuffle(found)
     sorts = _sorts(swappable)
     return sorted(found, key=lambda each: _is_odd(each, sorts, nearest))
@@ -158,6 +167,21 @@ def _swapped(
                 yield changed
 
 
+def _renumbered(draft: Draft, numbered: Set[str], chance: random.Random) -> Iterator[Draft]:
+    """The draft about another one of numbered things, as frame 48: one that no text names."""
+    if draft.kind is Kind.TABLE:
+        return
+    for match in _NUMBERED.finditer(draft.question):
+        if match[1].casefold() in _MEASURING:
+            continue
+        others = [f"{match[1]} {int(match[2]) + step}" for step in range(1, 10)]
+        others = [other for other in others if other.casefold() not in numbered]
+        for other in chance.sample(others, min(1, len(others))):
+            changed = _with(draft, match[0], other)
+            if changed is not None:
+                yield changed
+
+
 def _with(draft: Draft, name: str, other: str) -> Draft | None:
     """The draft about another name, where the statement has the name outside of its answer."""
     at = draft.statement.find(name)
@@ -195,7 +219,7 @@ def _other_column(draft: Draft, columns: dict[str, dict[str, str]], nearest: _Ne
     for other in nearest(column, like):
         value = next(iter(columns[other].values()))
         front = f"{row}, {other}: "
-        yield replace(
+        asked = replace(
             draft,
             question=cell_question(other, row, value, first),
             names=(row, other, first),
@@ -203,3 +227,8 @@ def _other_column(draft: Draft, columns: dict[str, dict[str, str]], nearest: _Ne
             hole=Span(len(front), len(front) + len(value)),
             missing=other,
         )
+        yield asked
+        peers = [name for name, cell in columns[other].items() if is_figure(cell)]
+        if peers and is_measured(other):
+            peer = nearest(row_name(row), peers)[:1] or peers[:1]
+            yield replace(asked, question=greater_question(other, row, peer[0]))

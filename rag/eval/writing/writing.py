@@ -43,11 +43,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class QuestionSet:
-    """Questions, how many drafts there were, and how many of those checked were dropped for which reason."""
+    """Questions, and what became of all drafts of them.
+
+    Of the `drafts`, unanswerable ones too, those that were looked at and are no question are `dropped`, by
+    their reasons, and those that were not looked at, as there were questions enough, are `left`.
+    """
 
     questions: tuple[Question, ...]
     drafts: int
     dropped: Mapping[str, int]
+    left: int = 0
 
 
 def write_questions(
@@ -110,10 +115,12 @@ def write_questions(
     good = taken(_unambiguous(wanted, checker, dropped), plan.count - without, spread)
     pool = draft_unanswerable(drafted, held.values(), checker.alike, plan.seed) if without else []
     lacking = [draft for draft in pool if not plan.kinds or draft.kind in plan.kinds]
-    good += taken(lacking, without, lambda pool, _: iter(pool))
+    good += taken(lacking, without, _by_template)
     random.Random(plan.seed).shuffle(good)
     questions = tuple(_question(draft, held) for draft in good)
-    return QuestionSet(questions, len(drafts), dict(sorted(dropped.items())))
+    all_drafts = len(wanted) + len(lacking)
+    left = all_drafts - len(good) - dropped.total()
+    return QuestionSet(questions, all_drafts, dict(sorted(dropped.items())), left)
 
 
 def _unambiguous(drafts: Sequence[Draft], checker: Checker, dropped: Counter[str]) -> list[Draft]:
@@ -126,6 +133,25 @@ def _unambiguous(drafts: Sequence[Draft], checker: Checker, dropped: Counter[str
     if len(kept) < len(drafts):
         dropped["it is asked elsewhere with another answer"] += len(drafts) - len(kept)
     return kept
+
+
+def _by_template(drafts: Sequence[Draft], good: Sequence[Draft]) -> Iterator[Draft]:
+    """Yield drafts in their order, each time of the template of which the fewest are `good` yet."""
+    waiting = defaultdict[str, list[Draft]](list)
+    for draft in reversed(drafts):
+        waiting[template(draft.question)].append(draft)
+    while waiting:
+        held = Counter(template(draft.question) for draft in good)
+        name = min(waiting, key=lambda each: (held[each], each))
+        yield waiting[name].pop()
+        if not waiting[name]:
+            del waiting[name]
+
+
+def template(question: str) -> str:
+    """What a question begins with, by which one rule's are known: `how many`, `what is listed`."""
+    words = question.casefold().split()
+    return " ".join(words[: 2 if words[0] == "how" else 3])
 
 
 def _spread(drafts: Sequence[Draft], seed: int, good: Sequence[Draft]) -> Iterator[Draft]:

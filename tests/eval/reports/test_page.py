@@ -270,9 +270,9 @@ def test_a_measure_of_places_says_how_it_is_worked_out():
         (True, True, 0.1, 0.2, "worse"),
         (True, False, 0.1, 0.2, "better"),
         (False, False, 0.0, 0.0, "the same"),
-        (False, False, 0.1, 0.25, "cannot be told; below 0.250 it would not be seen"),
-        (False, False, 0.1, None, "cannot be told"),
-        (False, False, 0.1, 1.7, "cannot be told"),
+        (False, False, 0.1, 0.25, "not significant; one below 0.250 would not be seen"),
+        (False, False, 0.1, None, "not significant"),
+        (False, False, 0.1, 1.7, "not significant"),
     ],
 )
 def test_what_a_difference_shows(significant, worse, spread, detectable, words):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,8 +13,10 @@ from rag.errors import InputError
 from rag.eval.questions import read_questions
 from rag.eval.writing.checks import Checker
 from rag.eval.writing.draft import Kind
+from rag.eval.writing.drafting import draft_questions
 from rag.eval.writing.lines import question_lines
-from rag.eval.writing.writing import Plan, write_questions
+from rag.eval.writing.unanswerable import draft_unanswerable
+from rag.eval.writing.writing import Plan, template, write_questions
 from rag.types import Chunk, Claim, Document, Hit, Span, Support
 
 SHIPS = """# Ships
@@ -136,6 +139,39 @@ def test_what_is_not_found_or_not_proven_is_dropped_with_the_reason() -> None:
     found = write_questions(DOCUMENTS, doubting, Plan(10, unanswerable=0))
     assert not found.questions
     assert found.dropped["its passage does not prove the answer"] > 0
+
+
+def test_every_draft_is_accounted_for() -> None:
+    for plan in (Plan(6), Plan(60), Plan(10, 0, (Kind.DATE,))):
+        found = write_questions(DOCUMENTS, searching(), plan)
+        assert len(found.questions) + sum(found.dropped.values()) + found.left == found.drafts
+        assert found.left >= 0
+    assert write_questions(DOCUMENTS, searching(), Plan(6)).left > 0
+
+
+def test_the_unanswerable_are_of_several_templates() -> None:
+    tables = "".join(
+        f"| {name} | {at + 3} | {at + 1}.5 |\n"
+        for at, name in enumerate(("Dunlin", "Petrel", "Avocet", "Kittiwake"))
+    )
+    more = document("c", "| Vessel | Mooring | Old rate |\n|---|---|---|\n" + tables)
+    found = write_questions([*DOCUMENTS, more], searching([*DOCUMENTS, more]), Plan(30, 0.4)).questions
+    asked = Counter(template(question.user_input) for question in found if not question.answerable)
+    assert len(asked) >= 3
+    assert max(asked.values()) <= max(1, sum(asked.values()) / 2)
+
+
+def test_a_numbered_thing_is_put_out_for_one_that_no_text_names() -> None:
+    text = "The pump in frame 48 weighs 92 kilograms. The pump in frame 50 weighs 90 kilograms."
+    (one,) = [document("d", text)]
+    drafted = draft_questions({one.id: one}, terms)
+    found = draft_unanswerable(drafted, [one], lambda name, others: [0.0 for _ in others], 0)
+    numbered = [draft for draft in found if "frame" in draft.missing]
+    assert numbered
+    for draft in numbered:
+        assert (
+            draft.missing not in text and draft.missing in draft.question and draft.missing in draft.statement
+        )
 
 
 def test_kinds_are_kept_to() -> None:
