@@ -165,6 +165,15 @@ def _swapped(
             changed = _with(draft, name, other)
             if changed is not None:
                 yield changed
+                yield from _against(changed, name, draft.answer)
+
+
+def _against(asked: Draft, peer: str, value: str) -> Iterator[Draft]:
+    """The draft of a missing cell, as which of it and another row's cell of that column is the greater."""
+    if asked.kind is not Kind.TABLE or not is_figure(value) or not is_measured(asked.names[1]):
+        return
+    if all(name[0].isupper() and not re.search(r"\d", name) for name in (asked.names[0], peer)):
+        yield replace(asked, question=greater_question(asked.names[1], asked.names[0], peer))
 
 
 def _renumbered(draft: Draft, numbered: Set[str], chance: random.Random) -> Iterator[Draft]:
@@ -228,7 +237,5 @@ def _other_column(draft: Draft, columns: dict[str, dict[str, str]], nearest: _Ne
             missing=other,
         )
         yield asked
-        peers = [name for name, cell in columns[other].items() if is_figure(cell)]
-        if peers and is_measured(other):
-            peer = nearest(row_name(row), peers)[:1] or peers[:1]
-            yield replace(asked, question=greater_question(other, row, peer[0]))
+        peer, figure = next(iter(columns[other].items()))
+        yield from _against(asked, peer, figure)
