@@ -136,16 +136,19 @@ def binary_cover(n: int, p: float) -> str:
 def clusters(sets: int) -> None:
     sets = max(sets // 2, 1)
     print(f"## Clusters: six questions a document, {sets} sets; likeness is the intraclass correlation")
-    print("scores | likeness | documents | ours | width | clusters unknown | percentile of clusters")
+    print(
+        "scores | likeness | documents | ours | reliable | width | clusters unknown | percentile of clusters"
+    )
     for kind in ("graded", "p .5", "p .8", "p .95"):
         for likeness in (0.05, 0.3):
             for documents in (6, 10, 20, 30, 60, 100):
                 random = np.random.default_rng(documents)
-                known, plain, drawn, width = [], [], [], 0.0
+                known, plain, drawn, reliable, width = [], [], [], 0.0, 0.0
                 for number in range(sets):
                     scores, labels, truth = clustered(random, documents, kind, likeness)
                     estimate = estimate_mean(scores.tolist(), clusters=labels.tolist())
                     known.append(holds(estimate, truth))
+                    reliable += estimate.reliable / sets
                     width += (estimate.high - estimate.low) / sets
                     plain.append(holds(estimate_mean(scores.tolist()), truth))
                     if number < 1000:
@@ -155,7 +158,7 @@ def clusters(sets: int) -> None:
                         ].sum(1)
                         low, high = np.quantile(picked[:, 0] / picked[:, 1], [0.025, 0.975])
                         drawn.append(bool(low <= truth <= high))
-                row = f"{share(known)} | {width:.3f} | {share(plain)} | {share(drawn)}"
+                row = f"{share(known)} | {reliable:.2f} | {width:.3f} | {share(plain)} | {share(drawn)}"
                 print(f"{kind} | {likeness} | {documents} | {row}", flush=True)
 
 

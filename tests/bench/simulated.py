@@ -22,8 +22,15 @@ SCORES: Mapping[str, tuple[Draw, float]] = {
     "7 of 10 zero": (lambda random, n: (random.random(n) < 0.3) * random.beta(2, 2, n), 0.15),
     "9 of 10 zero": (lambda random, n: (random.random(n) < 0.1) * random.beta(2, 2, n), 0.05),
     "thirds": (lambda random, n: random.binomial(3, random.beta(2, 0.7, n)) / 3, 2 / 2.7),
+    # a calibrated forecaster's: the mean of c (1 - c) over Beta(4, 1.5)
+    "Brier": (lambda random, n: _brier(random, n), 4 * 1.5 / (5.5 * 6.5)),  # noqa: PLW0108 # it stands below
     "RR: 1, .5, 0": (lambda random, n: random.choice([1.0, 0.5, 0.0], n, p=[0.6, 0.2, 0.2]), 0.7),
 }
+
+
+def _brier(random: np.random.Generator, n: int) -> Numbers:
+    said = random.beta(4, 1.5, n)
+    return np.asarray((random.random(n) < said) - said) ** 2
 
 
 def clustered(

@@ -128,8 +128,11 @@ def estimate_statistic(
     members = np.split(np.argsort(units, kind="stable"), np.cumsum(np.bincount(units))[:-1])
     random = np.random.default_rng(SEED)
     drawn = (
-        table[np.concatenate([members[unit] for unit in random.integers(0, len(members), len(members))])]
-        for _ in range(RESAMPLES if len(members) > 1 else 0)
+        table[picked if len(members) == n else np.concatenate([members[unit] for unit in picked])]
+        for picked in (
+            random.integers(0, len(members), len(members))
+            for _ in range(RESAMPLES if len(members) > 1 else 0)
+        )
     )
     values = [value for value in (_value(function, rows) for rows in drawn) if value is not None]
     if len(values) < RESAMPLES / 2:
