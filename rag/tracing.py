@@ -140,23 +140,28 @@ def _holding(view: StorageView, text: str) -> Iterator[Document]:
             return
 
 
+def chunks_of(view: StorageView, encoder: Encoder, document_id: str) -> dict[str, Span]:
+    """The chunks of a document by their ids, with the characters of its text that each holds."""
+    # every chunk has a vector, so all of a document's are among the nearest to anything
+    (vector,) = encoder.encode(["chunk"], query=True)
+    ranking = view.dense(vector, MOST_CHUNKS, {"document_id": document_id})
+    named = {each: span_of_chunk(each)[1] for each in view.chunk_ids(ranking.rows)}
+    return {each: span for each, span in named.items() if span is not None}
+
+
 def _chunks(view: StorageView, encoder: Encoder, place: TracedPlace) -> tuple[tuple[str, ...], str]:
     """The ids of the chunks that hold enough of a place, or why there is none."""
     if not place.document_id or place.span is None:
         return (), ""
-    # every chunk has a vector, so all of a document's are among the nearest to anything
-    (vector,) = encoder.encode(["chunk"], query=True)
-    ranking = view.dense(vector, MOST_CHUNKS, {"document_id": place.document_id})
-    ids = view.chunk_ids(ranking.rows)
+    spans = chunks_of(view, encoder, place.document_id)
     if place.gold.exact:
-        held = {each: _shared(place, span_of_chunk(each)[1]) for each in ids}
+        held = {each: _shared(place, span) for each, span in spans.items()}
         whole = _shared(place, place.span)
         holding = [each for each, shared in held.items() if enough(shared, whole)]
         most = max(held.values(), default=0)
         problem = f"no chunk holds enough of it, the best {most} of its {whole} characters"
     else:
-        spans = {each: span_of_chunk(each)[1] for each in ids}
-        holding = [each for each, span in spans.items() if span and span.overlaps(place.span)]
+        holding = [each for each, span in spans.items() if span.overlaps(place.span)]
         problem = "no chunk stands there"
     return tuple(sorted(holding)), "" if holding else problem
 

@@ -11,7 +11,9 @@ import rag
 from rag.api.contents import contents
 from rag.api.evaluate import evaluations
 from rag.api.models import models
+from rag.api.question_sets import question_sets
 from rag.api.questions import questions
+from rag.api.rated import rated
 from rag.api.services import services
 from rag.api.trials import trials
 from rag.api.upkeep import upkeep
@@ -23,7 +25,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for group in (contents, questions, trials, evaluations, services, upkeep, models, watching):
+for group in (
+    contents,
+    questions,
+    trials,
+    evaluations,
+    services,
+    upkeep,
+    models,
+    question_sets,
+    watching,
+    rated,
+):
     app.add_typer(group)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.errors import InputError
+from rag.eval.failures.trace import enough
 from rag.eval.questions import Question
-from rag.eval.writing.checks import DEPTH, Checker
+from rag.eval.writing.checks import Checker
 from rag.eval.writing.draft import Draft, Kind
 from rag.eval.writing.lines import question_lines
 from rag.eval.writing.naming import relative_names
@@ -18,7 +20,7 @@ from rag.eval.writing.writing import write_questions as write
 
 if TYPE_CHECKING:
     from rag.pipeline import Engine
-    from rag.types import Document, Principal, Vectors
+    from rag.types import Document, Principal, Span, Vectors
 
 MOST_DOCUMENTS = 2_000
 """Documents that are asked about at most, taken by the seed: all are held in memory at once."""
@@ -58,6 +60,7 @@ def write_questions(
     """
     from rag.generation.verify import THRESHOLD
     from rag.index.analyzer import analyzer
+    from rag.tracing import chunks_of
 
     plan = Plan(count, unanswerable, tuple(_kind(name) for name in kinds), seed)
     with engine.view(principal) as view:
@@ -85,7 +88,9 @@ def write_questions(
         found = write(documents, checker, plan, more=more, progress=progress)
         asked = found.questions
         if chunk_ids:
-            asked = tuple(_with_chunks(each, checker) for each in asked)
+            ids = {document.source: document.id for document in documents}
+            chunks = functools.cache(functools.partial(chunks_of, view, encoder))
+            asked = tuple(_with_chunks(each, ids, chunks) for each in asked)
         names = relative_names(each.source for each in listed)
         return replace(found, questions=tuple(_renamed(each, names) for each in asked))
 
@@ -108,15 +113,22 @@ def write_file(found: QuestionSet, out: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _with_chunks(question: Question, checker: Checker) -> Question:
-    hits = checker.search(question.user_input, DEPTH)
-    spans = [(place.source, place.span) for place in question.documents if place.span]
-    ids = tuple(
-        hit.chunk.id
-        for hit in hits
-        if any(hit.source == source and hit.chunk.span.overlaps(span) for source, span in spans)
-    )
-    return replace(question, reference_context_ids=ids)
+def _with_chunks(
+    question: Question, ids: Mapping[str, str], chunks: Callable[[str], Mapping[str, Span]]
+) -> Question:
+    """The question with every chunk that holds enough of one of its places to answer from, best first."""
+    found: dict[str, None] = {}
+    for place in question.documents:
+        held = chunks(ids[place.source]) if place.span and place.source in ids else {}
+        shared = {name: _shared(span, place.span) for name, span in held.items() if place.span}
+        whole = len(place.span) if place.span else 0
+        best = sorted(shared, key=lambda name: (-shared[name], name))
+        found.update(dict.fromkeys(name for name in best if enough(shared[name], whole)))
+    return replace(question, reference_context_ids=tuple(found))
+
+
+def _shared(one: Span, other: Span) -> int:
+    return max(0, min(one.end, other.end) - max(one.start, other.start))
 
 
 def _renamed(question: Question, names: Mapping[str, str]) -> Question:

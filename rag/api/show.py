@@ -263,9 +263,11 @@ class Screen:
 
     def evaluation(self, found: Evaluation) -> None:
         """Print the metrics with their intervals, then their means by kind of question, and what differs."""
+        from rag.eval.reports.showing import decimal, interval
+
         judged = any(each.missed for each in found.summary.values())
         rows = [
-            [name, _decimal(each.mean), _interval(each.low, each.high), str(each.n)]
+            [name, decimal(each.mean, "-"), interval(each, "-", ""), str(each.n)]
             + [str(each.missed) for _ in range(judged)]
             for name, each in {**found.summary, **found.statistics}.items()
         ]
@@ -273,7 +275,7 @@ class Screen:
         if found.by_kind:
             kinds = list(found.by_kind)
             means = [
-                [name, *(_decimal(found.by_kind[kind][name].mean) for kind in kinds)]
+                [name, *(decimal(found.by_kind[kind][name].mean, "-") for kind in kinds)]
                 for name in found.summary
             ]
             self.line()
@@ -303,9 +305,11 @@ class Screen:
 
     def comparison(self, found: Evaluation, comparison: Comparison) -> None:
         """Print what differs from a baseline, and what can be claimed of it."""
+        from rag.eval.reports.showing import decimal
+
         if comparison.differences:
             rows = [
-                [each.metric, _decimal(each.baseline), f"{each.difference:+.3f}", f"  {each.words}"]
+                [each.metric, decimal(each.baseline, "-"), f"{each.difference:+.3f}", f"  {each.words}"]
                 for each in comparison.differences
             ]
             widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -320,7 +324,7 @@ class Screen:
                 self.line("  ".join((name, *numbers)), (row[3], style))
         else:
             means = [
-                [name, _decimal(mean), f"{found.summary[name].mean - mean:+.3f}"]
+                [name, decimal(mean, "-"), f"{found.summary[name].mean - mean:+.3f}"]
                 for name, mean in comparison.means.items()
                 if name in found.summary and not math.isnan(found.summary[name].mean)
             ]
@@ -339,14 +343,6 @@ def _place(title: str, page: int | None, section: str) -> str:
     title, section = plain(title), plain(section)
     below = "" if section == title else section.removeprefix(f"{title} > ")
     return ", ".join(part for part in (title, f"p. {page}" if page else "", below) if part)
-
-
-def _decimal(value: float, form: str = ".3f") -> str:
-    return "-" if math.isnan(value) else format(value, form)
-
-
-def _interval(low: float, high: float) -> str:
-    return "-" if math.isnan(low) else f"{low:.3f} - {high:.3f}"
 
 
 def _deleted(chunks: int) -> str:

@@ -1,4 +1,4 @@
-"""The command line's question sets, and its watch over a running system."""
+"""The command line's watch over a running system."""
 
 from __future__ import annotations
 
@@ -9,79 +9,13 @@ import typer
 
 from rag.api.command import JsonOption, command, print_json, screen
 from rag.api.evaluate import SIGNIFICANT_LOSS
-from rag.api.reading import Reading, answering, searching
+from rag.api.reading import Reading, answering
 from rag.errors import InputError
 
 if TYPE_CHECKING:
     from rag.api.watch import Watched
 
 watching = typer.Typer(rich_markup_mode=None)
-
-
-@command(
-    watching,
-    "questions",
-    "rag questions --out questions.jsonl --count 100",
-    "rag questions --out facts.jsonl --kinds number,date,table --unanswerable 0 --seed 7",
-)
-@answering
-def questions(
-    reading: Reading,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The question file to write.")],
-    count: Annotated[int, typer.Option("--count", help="How many questions at most.")] = 100,
-    unanswerable: Annotated[
-        float, typer.Option("--unanswerable", metavar="SHARE", help="The share that no document answers.")
-    ] = 0.2,
-    kinds: Annotated[
-        str, typer.Option("--kinds", metavar="A,B", help="Which kinds, with commas between; all of them.")
-    ] = "",
-    seed: Annotated[int, typer.Option("--seed", help="Another seed gives another set.")] = 0,
-    chunk_ids: Annotated[
-        bool, typer.Option("--chunk-ids", help="Name the passages of this index too.")
-    ] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a question set from the documents, with the exact place of every answer, each checked."""
-    from rag.api.progress import question_progress
-    from rag.api.sets import write_file, write_questions
-
-    with question_progress("written") as progress:
-        found = write_questions(
-            reading.engine,
-            count,
-            unanswerable=unanswerable,
-            kinds=[kind for kind in kinds.split(",") if kind.strip()],
-            seed=seed,
-            chunk_ids=chunk_ids,
-            principal=reading.principal,
-            progress=progress,
-        )
-    write_file(found, out)
-    told: dict[str, int] = {}
-    for question in found.questions:
-        name = question.kind if question.answerable else "unanswerable"
-        told[name] = told.get(name, 0) + 1
-    if as_json:
-        counts = {"questions": len(found.questions), "kinds": dict(sorted(told.items()))}
-        print_json(
-            {
-                "out": str(out),
-                **counts,
-                "drafts": found.drafts,
-                "dropped": dict(found.dropped),
-                "not_needed": found.left,
-            }
-        )
-        return
-    shown = screen()
-    written = len(found.questions)
-    shown.line(f"{written} question{'' if written == 1 else 's'} in {out}, of {found.drafts} drafts")
-    shown.table(["kind", "questions"], [[name, str(told[name])] for name in sorted(told)])
-    rows = [[why, str(number)] for why, number in found.dropped.items()]
-    if found.left:
-        rows.append(["not needed for the count" if written >= count else "not tried", str(found.left)])
-    if rows:
-        shown.table(["dropped", "drafts"], rows)
 
 
 @command(
@@ -178,38 +112,3 @@ def _show_watched(found: Watched) -> None:
         ]
         shown.table(["drift of", "value", "threshold", "p", ""], rows)
     shown.line("something is worse or has drifted" if found.alarm else "nothing is significantly worse")
-
-
-@command(watching, "feedback", "rag feedback --log queries.jsonl")
-@searching
-def feedback(
-    reading: Reading,
-    log: Annotated[Path, typer.Option("--log", metavar="FILE", help="The query log.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Say how the answers that cite each document were rated, the worst first."""
-    from dataclasses import asdict
-
-    from rag.eval.watching.feedback import rate_documents
-    from rag.eval.watching.records import read_log
-
-    who = reading.principal
-    held = read_log(log, who.tenant if who else "")
-    rated = rate_documents(held.answers, held.ratings)
-    sources = {each.id: each.source for each in reading.engine.documents(principal=who)}
-    if as_json:
-        listed = [asdict(each) | {"source": sources.get(each.document_id)} for each in rated]
-        print_json({"documents": listed, "ratings": len(held.ratings), "damaged_lines": held.damaged})
-        return
-    rows = [
-        [
-            sources.get(each.document_id, each.document_id or "(cites nothing)"),
-            str(each.answers),
-            str(each.up),
-            str(each.down),
-            "" if each.rate is None else f"{each.rate:.2f} [{each.low:.2f}, {each.high:.2f}]",
-            "; ".join(each.questions[:3]),
-        ]
-        for each in rated
-    ]
-    screen().table(["document", "answers", "up", "down", "good", "asked behind bad ratings"], rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from html import escape
 from rag.errors import MetricNotFound
 from rag.eval.failures.diagnosis import Diagnosis
 from rag.eval.questions import Question
+from rag.eval.reports.showing import decimal, interval
 from rag.eval.sample import Score
 from rag.eval.statistics.bootstrap import Estimate
 from rag.eval.statistics.comparison import Difference
@@ -163,7 +163,7 @@ class Evaluation:
         return [
             ("metric", "mean", "95 % interval", "n", "missed"),
             *(
-                (name, _decimal(each.mean), _interval(each), str(each.n), str(each.missed or ""))
+                (name, decimal(each.mean, "-"), interval(each, "-", ""), str(each.n), str(each.missed or ""))
                 for name, each in {**self.summary, **self.statistics}.items()
             ),
         ]
@@ -195,11 +195,3 @@ _COUNTED = {
     "wrong": "known to be wrong, refusals included",
     "missing": "judged, but missing in the run (they count 0)",
 }
-
-
-def _decimal(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    return "-" if math.isnan(estimate.low) else f"{estimate.low:.3f} - {estimate.high:.3f}"

@@ -36,6 +36,25 @@ def test_passages_are_named_where_asked_for(engine: Engine) -> None:
     assert ids[0] & {hit.chunk.id for hit in hits}
 
 
+def test_all_passages_that_hold_the_place_are_named(encoder, tmp_path: Path) -> None:
+    """Also of those that the question's own search does not bring."""
+    text = "The yard at Bellweir was opened on 3 May 1962. The yard at Bellweir employs 45 welders.\n"
+    (tmp_path / "yard.txt").write_text(text + "Nothing else is known of this old place by the sea.\n" * 40)
+    with Engine(tmp_path / "index", encoder=encoder) as engine:
+        engine.add(tmp_path / "yard.txt")
+        found = write_questions(engine, 5, unanswerable=0, chunk_ids=True)
+        chunks = {hit.chunk.id: hit.chunk for hit in engine.search("yard sea Bellweir", k=100)}
+        none = write_questions(engine, 5, unanswerable=0).questions
+    assert found.questions and [each.user_input for each in none] == [e.user_input for e in found.questions]
+    for question in found.questions:
+        (place,) = question.documents
+        assert place.span is not None
+        span = place.span
+        wanted = {name for name, c in chunks.items() if c.start <= span.start and span.end <= c.end}
+        assert wanted and wanted <= set(question.reference_context_ids)
+        assert all(chunks[name].span.overlaps(span) for name in question.reference_context_ids)
+
+
 def test_only_what_the_reader_may_read_is_asked(docs: Path, encoder, tmp_path: Path) -> None:
     with Engine(tmp_path / "two", encoder=encoder) as engine:
         engine.add(docs / "leave.md", tenant="acme")

@@ -159,6 +159,26 @@ def test_feedback_is_joined_by_document(index: Path, log: Path) -> None:
     assert shown.exit_code == 0 and "0.50" in shown.stdout
 
 
+def test_feedback_tells_a_reader_only_of_what_they_may_read(docs: Path, tmp_path: Path, log: Path) -> None:
+    log.parent.mkdir()
+    index = tmp_path / "index"
+    ann = Principal("ann", "acme")
+    with Engine(index, query_log=log) as engine:
+        engine.add(docs / "leave.md", tenant="acme", readers=["ann"])
+        engine.add(docs / "boats.txt", tenant="acme")
+        answer = engine.ask(LEAVE[1], principal=ann)
+        engine.feedback(answer.seal, -1, principal=ann)
+    words = ("feedback", "--log", log, "--index", index, "--tenant", "acme")
+    (whole,) = as_json(*words)["documents"]
+    assert (whole["down"], whole["questions"]) == (1, [LEAVE[1]])
+    (own,) = as_json(*words, "--principal", "ann")["documents"]
+    assert (own["down"], own["questions"]) == (1, [])
+    other = as_json(*words, "--principal", "bob")
+    assert (other["documents"], other["hidden"]) == ([], 1)
+    shown = rag(*words, "--principal", "bob").stdout
+    assert "leave.md" not in shown and LEAVE[1] not in shown and "1 more documents" in shown
+
+
 def test_of_a_deleted_document_only_the_id_is_left(own_index: Path, log: Path) -> None:
     log.parent.mkdir()
     with Engine(own_index, create=False, query_log=log) as engine:

@@ -27,7 +27,7 @@ from rag.eval.reports.findings import (
     verdict,
     worst_rows,
 )
-from rag.eval.reports.showing import one_line
+from rag.eval.reports.showing import decimal, interval, one_line
 from rag.eval.statistics.bootstrap import Estimate
 from rag.eval.statistics.comparison import Difference
 
@@ -102,8 +102,8 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
             (
                 signs[tone(each)],
                 _metric(each.metric),
-                _decimal(each.baseline),
-                _decimal(each.current),
+                decimal(each.baseline),
+                decimal(each.current),
                 f"**{each.difference:+.3f}**",
                 f"{each.low:+.3f} to {each.high:+.3f}",
                 f"{each.adjusted:.4f}",
@@ -133,9 +133,9 @@ def _metrics(evaluation: Evaluation) -> Iterator[str]:
     rows = [
         (
             _metric(line.name) + ("" if line.higher_is_better else " ↓"),
-            f"**{_decimal(line.estimate.mean)}**",
+            f"**{decimal(line.estimate.mean)}**",
             _bar(line.estimate),
-            _interval(line.estimate),
+            interval(line.estimate),
             str(line.estimate.n),
             str(line.estimate.missed),
             "–" if line.detectable is None else f"{line.detectable:.3f}",
@@ -272,13 +272,3 @@ def _bar(estimate: Estimate) -> str:
     ends = [estimate.low, estimate.high] if math.isfinite(estimate.low) else [estimate.mean] * 2
     low, high, mean = (min(_BAR - 1, max(0, int(value * _BAR))) for value in (*ends, estimate.mean))
     return "".join("█" if at == mean else "▒" if low <= at <= high else "░" for at in range(_BAR))
-
-
-def _decimal(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "–"
-
-
-def _interval(estimate: Estimate) -> str:
-    if not math.isfinite(estimate.low):
-        return "–"
-    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (rough)")

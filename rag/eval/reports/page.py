@@ -40,8 +40,8 @@ from rag.eval.reports.findings import (
     verdict,
     worst_rows,
 )
-from rag.eval.reports.showing import one_line
-from rag.eval.reports.slices import decimal, interval, slices
+from rag.eval.reports.showing import decimal, interval, one_line
+from rag.eval.reports.slices import slices
 from rag.eval.statistics.comparison import Difference
 
 if TYPE_CHECKING:

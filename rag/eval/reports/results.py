@@ -106,9 +106,6 @@ def estimates_json(estimates: Mapping[str, Estimate]) -> dict[str, object]:
     return {name: _finite(asdict(estimate)) for name, estimate in estimates.items()}
 
 
-_FEW = ("mean", "n", "missed")
-
-
 def _means(estimates: Mapping[str, Estimate]) -> dict[str, object]:
     """Estimates by name, with an interval where there are enough questions for one."""
     return {

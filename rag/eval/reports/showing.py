@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rag.eval.statistics.bootstrap import Estimate
 
 # control characters, what turns the direction of text or is not seen at all, and halves of characters
 _HIDDEN = re.compile(
@@ -22,3 +27,15 @@ def one_line(text: str, most: int = 0) -> str:
     """The visible text on one line, cut behind `most` characters unless that is 0."""
     line = " ".join(visible(text).split())
     return line if not most or len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def decimal(value: float, dash: str = "–") -> str:
+    """A number with three digits, a dash where it is none."""
+    return f"{value:.3f}" if math.isfinite(value) else dash
+
+
+def interval(estimate: Estimate, dash: str = "–", rough: str = " (rough)") -> str:
+    """The interval of an estimate, a dash where it has none, and whether it is rough."""
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return dash
+    return f"{estimate.low:.3f} {dash} {estimate.high:.3f}" + ("" if estimate.reliable else rough)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from rag.eval.report import Evaluation
 from rag.eval.reports.findings import MetricLine, is_small
-from rag.eval.reports.showing import one_line
+from rag.eval.reports.showing import interval, one_line
 from rag.eval.statistics.bootstrap import Estimate
 
 
@@ -75,15 +75,3 @@ def _heat(estimate: Estimate | None, line: MetricLine) -> dict[str, str]:
     tone = "" if is_small(line.name) else f"h{min(4, max(0, int(good * 5)))}"
     told = f"95 % interval {interval(estimate)}, n {estimate.n}"
     return {"value": f"{estimate.mean:.2f}", "tone": tone, "told": told}
-
-
-def decimal(value: float) -> str:
-    """A number with three digits, a dash where it is none."""
-    return f"{value:.3f}" if math.isfinite(value) else "–"
-
-
-def interval(estimate: Estimate) -> str:
-    """The interval of an estimate, a dash where it has none, and whether it is rough."""
-    if not math.isfinite(estimate.low) or not math.isfinite(estimate.high):
-        return "–"
-    return f"{estimate.low:.3f} – {estimate.high:.3f}" + ("" if estimate.reliable else " (rough)")

@@ -12,7 +12,8 @@ from rag.eval.writing.draft import Draft, Evidence
 from rag.eval.writing.shapes import NAME
 from rag.eval.writing.statements import Sentence, Statements, common_words, find_statements
 from rag.eval.writing.tabular import ask_listing, ask_table, ask_tables
-from rag.eval.writing.templates import ask_clause, reads_well
+from rag.eval.writing.templates import ask_clause
+from rag.eval.writing.wording import reads_well
 from rag.types import Document, Span
 
 YEAR = re.compile(r"\b(?:1[5-9]\d\d|20\d\d)\b")

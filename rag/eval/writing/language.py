@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from rag.errors import PromptTooLong
 from rag.eval.writing.draft import Draft, Evidence, Kind
 from rag.eval.writing.drafting import names_in
-from rag.eval.writing.templates import reads_well
+from rag.eval.writing.wording import reads_well
 from rag.protocols import LanguageModel, Prompt, Sampling
 from rag.sentences import sentence_spans
 from rag.types import Document, Message, Span

@@ -4,7 +4,8 @@ import pytest
 
 from rag.eval.writing.clauses import parse_clause
 from rag.eval.writing.draft import Kind
-from rag.eval.writing.templates import ask_clause, reads_well
+from rag.eval.writing.templates import ask_clause
+from rag.eval.writing.wording import reads_well
 
 COMMON = frozenset("passwords tills oil samples".split())
 
