@@ -130,12 +130,19 @@ def worst_rows(evaluation: Evaluation, most: int) -> tuple[Row, ...]:
     return tuple(row for row in rows if badness(row) < (2, 0.5))[:most]
 
 
+def is_wrong(row: Row) -> bool:
+    """Whether a question was answered wrongly, or refused wrongly."""
+    return row.right is False or row.diagnosis is not None
+
+
 def outcome_words(row: Row) -> tuple[str, str]:
     """What became of a question, in words, and how that is shown: `bad-cell` or nothing."""
     if row.failure:
         return "failed", "bad-cell"
     if row.diagnosis:
         return row.diagnosis.mode.words, "bad-cell"
+    if is_wrong(row):
+        return "wrong", "bad-cell"
     if row.answer is None:
         return "searched", ""
     return ("refused" if row.answer.abstained else "answered"), ""
@@ -144,16 +151,16 @@ def outcome_words(row: Row) -> tuple[str, str]:
 def lead(evaluation: Evaluation) -> str:
     """What the evaluation found, in a sentence or two."""
     rows = evaluation.rows
-    wrong = sum(row.right is False or row.diagnosis is not None for row in rows)
+    wrong = sum(map(is_wrong, rows))
     asked = f"{len(rows)} question{'' if len(rows) == 1 else 's'}"
     lines = failure_lines(evaluation)
     if not any(row.answer for row in rows):
         return f"{asked} searched for."
     if not wrong:
-        return f"{asked} asked; none of the answers that can be checked is wrong."
+        return f"{asked} asked; nothing that can be checked was answered or refused wrongly."
     most = max(lines, key=lambda line: line.count, default=None)
     often = f"; most often {most.mode.words} ({most.count})" if most else ""
-    return f"{asked} asked, {wrong} of the answers wrong{often}."
+    return f"{asked} asked, {wrong} answered or refused wrongly{often}."
 
 
 def failure_lines(evaluation: Evaluation) -> tuple[FailureLine, ...]:

@@ -180,7 +180,11 @@ def _confidence(evaluation: Evaluation) -> Iterator[str]:
     if rows:
         yield _table(("", "answered", "refused"), rows, left=(0,))
     if found is not None:
-        yield f"Expected calibration error **{found.error:.3f}** over {found.n} answers."
+        yield (
+            f"Expected calibration error **{found.error:.3f}** over {found.n} answers of which it can be "
+            "told whether they are right: they say an accepted answer, or the judge finds one supported by "
+            "them; where none is known, they cite the gold."
+        )
         bins = [
             (
                 f"{each.low:.1f} – {each.high:.1f}",

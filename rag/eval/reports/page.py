@@ -29,6 +29,7 @@ from rag.eval.reports.findings import (
     failure_lines,
     got_worse,
     headline,
+    is_wrong,
     lead,
     lower_is_better,
     mean_score,
@@ -137,12 +138,12 @@ def _sections(page: Mapping[str, object]) -> list[tuple[str, str]]:
 
 def _tiles(evaluation: Evaluation) -> list[dict[str, str]]:
     counts = evaluation.counts
-    wrong = sum(row.diagnosis is not None for row in evaluation.rows)
+    wrong = sum(map(is_wrong, evaluation.rows))
     tiles = [
         ("questions", counts.get("questions", len(evaluation.rows)), ""),
         ("answered", counts.get("answered", 0), ""),
         ("refused", counts.get("abstained", 0), ""),
-        ("wrong answers", wrong, "bad" if wrong else "good"),
+        ("answered or refused wrongly", wrong, "bad" if wrong else "good"),
         ("failed", counts.get("failed", 0), "bad" if counts.get("failed") else "good"),
     ]
     return [{"name": name, "value": str(value), "tone": each} for name, value, each in tiles]
@@ -230,6 +231,7 @@ def _failures(evaluation: Evaluation, drawn: _Drawn) -> dict[str, object]:
     return {
         "failed_total": total,
         "asked_total": len(evaluation.rows),
+        "wrong_total": sum(map(is_wrong, evaluation.rows)),
         "failures": [
             {
                 "name": line.mode.words,
@@ -238,9 +240,7 @@ def _failures(evaluation: Evaluation, drawn: _Drawn) -> dict[str, object]:
                 "questions": [one_line(each, 40) for each in line.questions[:MOST_NAMED]],
                 "more": max(0, len(line.questions) - MOST_NAMED),
                 "chart": drawn(
-                    share_chart(
-                        line.count / total, label=f"{line.count} of {total} wrong answers", tone="bad"
-                    )
+                    share_chart(line.count / total, label=f"{line.count} of {total} failures", tone="bad")
                 ),
             }
             for line in lines

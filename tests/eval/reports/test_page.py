@@ -310,3 +310,15 @@ def test_advice_names_what_there_is(fix: str):
         assert name in known | {field.name for field in fields(rag.Settings)}
     for option in re.findall(r"(?<!\w)--?[a-z]+", fix):
         assert option in ("-k", "--encoder", "--reranker", "--model", "--policy", "--setting")
+
+
+def test_an_answer_that_is_wrong_for_no_known_reason_is_counted_and_marked():
+    found = evaluation(harmless)
+    rows = tuple(
+        replace(row, right=False, diagnosis=row.diagnosis if at == 0 else None, failure="")
+        for at, row in enumerate(found.rows)
+    )
+    page = html_report(replace(found, rows=rows))
+    assert "3 answered or refused wrongly; most often ignored (1)" in page
+    assert "3 of 3 questions were answered wrongly or refused wrongly; of 1 it can be told why" in page
+    assert page.count('<td class="bad-cell">wrong</td>') == 2
