@@ -24,7 +24,7 @@ SIGNIFICANT_LOSS = 3
 INTERRUPTED = 130
 SECONDS_BETWEEN_LINES = 10.0
 _NOT_WITH_RUN = frozenset(
-    "out baseline judge judge_model k steps mode where split sample seed concurrency no_resume".split()
+    "judge judge_model k steps mode where split sample seed concurrency no_resume".split()
 )
 """Options of asking and answering, which a run that is there already has nothing of."""
 
@@ -78,6 +78,9 @@ def evaluate(
     seed: Annotated[int, typer.Option(metavar="S", help="What is drawn.")] = 0,
     concurrency: Annotated[int, typer.Option(metavar="N", help="How many questions at once.")] = 1,
     no_resume: Annotated[bool, typer.Option("--no-resume", help="Begin anew, whatever DIR knows.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Print the means by kind and what is unchanged, too.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run a question set and measure the answers. Means come with 95 % intervals.
@@ -92,7 +95,7 @@ def evaluate(
 
     names = [name.strip() for name in metrics.split(",") if name.strip()] if metrics is not None else None
     if reading is None:
-        _show(_scored(context, questions, run, names), as_json)
+        _show(_scored(context, questions, run, names, out, baseline), as_json, verbose)
         return
     reading.warn_where_hidden([])
     kb = SeenBy(reading.engine, reading.principal, parse_where(where or ()), mode.value, k, steps)
@@ -112,18 +115,31 @@ def evaluate(
             seed=seed,
             progress=progress,
         )
-    _show(found, as_json)
+    _show(found, as_json, verbose)
 
 
-def _scored(context: typer.Context, qrels: Path, run: Path | None, metrics: list[str] | None) -> Evaluation:
+def _scored(
+    context: typer.Context,
+    qrels: Path,
+    run: Path | None,
+    metrics: list[str] | None,
+    out: Path | None,
+    baseline: Path | None,
+) -> Evaluation:
     """A TREC run measured against judgments."""
     from rag.eval.runs import RUN_MEASURES, score_run
     from rag.eval.trec import read_judgments, read_trec_run
 
     if run is None or any(_is_given(context, name) for name in _NOT_WITH_RUN):
-        raise InputError("--run goes with --metrics and --json alone")
-    measures = RUN_MEASURES if metrics is None else metrics
-    return score_run(read_trec_run(run), read_judgments(qrels), measures)
+        raise InputError("--run goes with --metrics, --out, --baseline, --verbose and --json alone")
+    return score_run(
+        read_trec_run(run),
+        read_judgments(qrels),
+        RUN_MEASURES if metrics is None else metrics,
+        out=out,
+        baseline=baseline,
+        name=qrels.name,
+    )
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -131,8 +147,9 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def _show(found: Evaluation, as_json: bool) -> None:
+def _show(found: Evaluation, as_json: bool, verbose: bool) -> None:
     """Print what was found, and leave with the code that says how it went."""
+    from rag.api.evaluated import show_evaluation
     from rag.api.schema import evaluation_json
     from rag.api.show import warn
 
@@ -141,7 +158,7 @@ def _show(found: Evaluation, as_json: bool) -> None:
     if as_json:
         print_json(evaluation_json(found))
     else:
-        screen().evaluation(found)
+        show_evaluation(screen(), found, verbose=verbose)
     if found.comparison and found.comparison.worse:
         raise typer.Exit(SIGNIFICANT_LOSS)
     if found.counts.get("failed") or found.problems:

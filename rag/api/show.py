@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -18,7 +17,6 @@ from rich.text import Text
 from rag.types import AddReport, Answer, Citation, Document, Hit, Sentence, Span, Stats
 
 if TYPE_CHECKING:
-    from rag.eval.report import Comparison, Evaluation
     from rag.index.quality import Quality
     from rag.index.tune import Tuned
     from rag.intake import Progress
@@ -260,77 +258,6 @@ class Screen:
                 for at, (cell, width) in enumerate(zip(row, widths, strict=True))
             ]
             self.line(("  ".join(cells).rstrip(), "dim" if number == 0 else ""))
-
-    def evaluation(self, found: Evaluation) -> None:
-        """Print the metrics with their intervals, then their means by kind of question, and what differs."""
-        from rag.eval.reports.showing import decimal, interval
-
-        judged = any(each.missed for each in found.summary.values())
-        rows = [
-            [name, decimal(each.mean, "-"), interval(each, "-", ""), str(each.n)]
-            + [str(each.missed) for _ in range(judged)]
-            for name, each in {**found.summary, **found.statistics}.items()
-        ]
-        self.table(["metric", "mean", "95 % interval", "n", *["missed" for _ in range(judged)]], rows)
-        if found.by_kind:
-            kinds = list(found.by_kind)
-            means = [
-                [name, *(decimal(found.by_kind[kind][name].mean, "-") for kind in kinds)]
-                for name in found.summary
-            ]
-            self.line()
-            self.table(["by kind", *map(plain, kinds)], means)
-        if found.comparison:
-            self.line()
-            self.comparison(found, found.comparison)
-        self.line()
-        self.line((found.counted, "dim"))
-        self.failures(found)
-        for note in found.notes:
-            self.line(("note  ", "yellow"), plain(note))
-        for row in found.rows:
-            if row.failure:
-                self.line(("failed  ", "red"), plain(row.question.id), (f"  {plain(row.failure)}", "dim"))
-
-    def failures(self, found: Evaluation) -> None:
-        """Print at which stage wrong answers went wrong, how many at each, and what would mend it."""
-        from rag.eval.reports.findings import failure_lines
-
-        lines = failure_lines(found)
-        if lines:
-            self.line()
-            self.line(("where answers went wrong", "dim"))
-        for line in lines:
-            self.line(f"{line.mode.words:<17}", f"{line.count:>4}  ", (line.fix, "dim"))
-
-    def comparison(self, found: Evaluation, comparison: Comparison) -> None:
-        """Print what differs from a baseline, and what can be claimed of it."""
-        from rag.eval.reports.showing import decimal
-
-        if comparison.differences:
-            rows = [
-                [each.metric, decimal(each.baseline, "-"), f"{each.difference:+.3f}", f"  {each.words}"]
-                for each in comparison.differences
-            ]
-            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-            self.line((f"against {plain(comparison.name)}", "dim"))
-            for row, each in zip(rows, comparison.differences, strict=True):
-                name, *numbers = (
-                    f"{row[0]:<{widths[0]}}",
-                    f"{row[1]:>{widths[1]}}",
-                    f"{row[2]:>{widths[2]}}",
-                )
-                style = "red" if each.worse else "green" if each.significant else "dim"
-                self.line("  ".join((name, *numbers)), (row[3], style))
-        else:
-            means = [
-                [name, decimal(mean, "-"), f"{found.summary[name].mean - mean:+.3f}"]
-                for name, mean in comparison.means.items()
-                if name in found.summary and not math.isnan(found.summary[name].mean)
-            ]
-            self.table([f"against {plain(comparison.name)}", "mean", "difference"], means)
-        for note in comparison.notes:
-            self.line(("note  ", "yellow"), plain(note))
 
     def verdict(self, good: bool, what: str, detail: str) -> None:
         """Print one line of a check."""

@@ -26,8 +26,7 @@ def compare_rows(
     """Hold rows against an earlier run, question by question, over the questions that both asked."""
     notes = _differing(setup, baseline.setup)
     missing = [metric.name for metric in metrics if metric.name not in _metrics_of(baseline)]
-    if missing:
-        notes.append(f"the baseline has no {', '.join(missing)}")
+    notes += _not_compared(missing, _metrics_of(baseline))
     if baseline.scores is None:
         notes.append(MEANS_ALONE)
         return Comparison(baseline.name, (), baseline.means, tuple(notes))
@@ -112,6 +111,25 @@ def refuse_untested(comparison: Comparison, baseline: Baseline) -> None:
             f"nothing could be compared with {baseline.name}, so no loss can be ruled out: {why}; "
             "mend that and run it again"
         )
+
+
+def _not_compared(missing: Sequence[str], theirs: Collection[str]) -> list[str]:
+    """What cannot be compared, since the baseline lacks it, or has it with another cutoff."""
+    cut = {}
+    for name in missing:
+        measure, at, _ = name.partition("@")
+        others = sorted(each for each in theirs if at and each.partition("@")[0] == measure)
+        if others:
+            cut[name] = others
+    notes = []
+    if cut:
+        its = ", ".join(dict.fromkeys(each for others in cut.values() for each in others))
+        notes.append(
+            f"retrieval was not compared in {', '.join(cut)}: the baseline has {its}; name the same "
+            "metrics, or the same k"
+        )
+    lacking = [name for name in missing if name not in cut]
+    return notes + ([f"the baseline has no {', '.join(lacking)}"] if lacking else [])
 
 
 def _values(metric: str, scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

@@ -101,7 +101,21 @@ def read_questions(path: str | Path) -> tuple[Question, ...]:
 def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, object]]]:
     if path.is_dir() or is_judgments(path):
         return enumerate(read_split(path), 1)
+    if _is_trec(path):
+        raise QuestionFileError(
+            f"{path} looks like TREC judgments, not questions: add --run FILE to score a run against them"
+        )
     return read_table(path) if path.suffix.lower() in (".csv", ".tsv") else read_objects(path)
+
+
+def _is_trec(path: Path) -> bool:
+    """Whether the first line is of judgments as TREC has them: query, 0, document, grade."""
+    try:
+        with path.open("rb") as file:
+            columns = file.readline(1_000).split()
+    except OSError:
+        return False
+    return len(columns) == 4 and columns[3].lstrip(b"-").isdigit() and not columns[0].startswith(b"{")
 
 
 def question_of(row: Mapping[str, object], name: str) -> Question:

@@ -193,5 +193,5 @@ _COUNTED = {
     "refused_answerable": "answerable refused",
     "answered_unanswerable": "unanswerable answered",
     "wrong": "known to be wrong, refusals included",
-    "missing": "judged, but missing in the run (they count 0)",
+    "missing": "missing in the run",
 }

@@ -119,10 +119,13 @@ def test_a_loss_exits_3_and_a_like_run_exits_0(tmp_path: Path) -> None:
     rag(*words, "--out", tmp_path / "good")
     same = rag(*words, "--baseline", tmp_path / "good")
     assert same.exit_code == 0
-    assert "the same in all 11 questions" in same.stdout
+    assert "unchanged: 1 metric" in same.stdout
+    assert same.stdout.splitlines()[-1] == "Nothing is significantly worse than the baseline."
+    assert "the same in all 11 questions" in rag(*words, "--baseline", tmp_path / "good", "--verbose").stdout
     lost = rag(*words, "--where", "title=none", "--out", tmp_path / "lost", "--baseline", tmp_path / "good")
     assert lost.exit_code == 3, lost.output
     assert "worse by 1.000" in lost.stdout
+    assert lost.stdout.splitlines()[-1] == "Significantly worse in: Recall@1."
     found = json.loads((tmp_path / "lost" / "summary.json").read_text())
     assert found["comparison"]["differences"][0]["worse"] is True
     means = as_json(*words, "--baseline", _alone(tmp_path))
@@ -203,6 +206,9 @@ def test_the_judge_is_the_engines_own_where_a_metric_needs_one(handbook: Path, t
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
 
 
+_WITH_RUN = "rag: --run goes with --metrics, --out, --baseline, --verbose and --json alone\n"
+
+
 def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
     (tmp_path / "qrels.txt").write_text("1 0 a 1\n1 0 b 0\n2 0 c 2\n")
     (tmp_path / "run.txt").write_text("1 Q0 b 1 2.0 x\n1 Q0 a 2 1.0 x\n2 Q0 c 1 1.0 x\n")
@@ -210,10 +216,19 @@ def test_a_trec_run_needs_no_index(tmp_path: Path) -> None:
     found = as_json(*words, "--metrics", "RR@10,AP")
     assert {name: each["mean"] for name, each in found["metrics"].items()} == {"RR@10": 0.75, "AP": 0.75}
     assert "RR@10" in rag(*words).stdout
-    for more in ("--out o", "--sample 1", "--split test", "--judge local", "--where title=a", "-k 10"):
+    for more in ("--sample 1", "--split test", "--judge local", "--where title=a", "-k 10"):
         refused = rag(*words, *more.split())
-        assert (refused.exit_code, refused.stderr) == (2, "rag: --run goes with --metrics and --json alone\n")
+        assert (refused.exit_code, refused.stderr) == (2, _WITH_RUN)
     as_json("eval", tmp_path / "run.txt", "--run", tmp_path / "qrels.txt", exit_code=2)
+    kept = as_json(*words, "--out", tmp_path / "out")
+    assert kept["setup"]["questions"]["file"] == "qrels.txt"
+    left = {each.name for each in (tmp_path / "out").iterdir()}
+    assert left >= {"results.jsonl", "report.html", "report.md"}
+    again = rag(*words, "--baseline", tmp_path / "out")
+    assert again.exit_code == 0, again.output
+    assert "Nothing is significantly worse than the baseline" in again.stdout.splitlines()[-1]
+    (tmp_path / "run.txt").write_text("1 Q0 b 1 2.0 x\n1 Q0 a 2 1.0 x\n")
+    assert "the run lacks 1 of the judged queries, which counts 0: 2" in rag(*words).stdout
 
 
 @pytest.mark.parametrize(
@@ -272,3 +287,12 @@ def test_a_judge_that_is_down_and_gold_of_elsewhere_exit_1(handbook: Path, tmp_p
     assert done.exit_code == 1, done.output
     assert "none of the gold documents is in this index: caesar.pdf" in done.stdout
     assert "answered" not in done.stdout
+
+
+def test_means_by_kind_are_for_the_verbose_and_rough_intervals_are_marked(handbook: Path) -> None:
+    words = _words(handbook)
+    short, long = rag(*words), rag(*words, "--verbose")
+    assert "by kind" not in short.stdout
+    assert "by kind" in long.stdout
+    assert "rough: of few questions" in short.stdout
+    assert len(short.stdout.splitlines()) < len(long.stdout.splitlines())

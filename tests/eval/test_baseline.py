@@ -218,3 +218,15 @@ def test_equal_comparisons_leave_equal_bytes(good: Path, tmp_path: Path) -> None
     one, two = (json.loads((tmp_path / name / "summary.json").read_bytes()) for name in ("one", "two"))
     assert one == two
     assert one["comparison"]["baseline"] == str(good)
+
+
+def test_other_cutoffs_are_said_not_to_be_compared(tmp_path: Path) -> None:
+    evaluate_any(Scripted(), ASKED, metrics=["Recall@10", "exact_match"], out=tmp_path / "ten")
+    found = evaluate_any(
+        Scripted(), ASKED, metrics=["Recall@2", "RR@2", "exact_match"], k=2, baseline=tmp_path / "ten"
+    ).comparison
+    assert found is not None
+    assert [each.metric for each in found.differences] == ["exact_match"]
+    notes = " ".join(found.notes)
+    assert "retrieval was not compared in Recall@2: the baseline has Recall@10" in notes
+    assert "the baseline has no RR@2" in notes

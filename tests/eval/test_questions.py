@@ -193,3 +193,11 @@ def test_the_split_of_a_collection_is_the_only_one_or_test(tmp_path: Path) -> No
 def test_a_conversation_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(QuestionFileError, match="line 1: 'user_input' is a conversation"):
         read_questions(write(tmp_path, {"user_input": [{"content": "hi", "type": "human"}]}))
+
+
+@pytest.mark.parametrize("line", ["301 0 FR940202-2-00150 1", "q1\t0\td1\t-2", "1 0 a 0\r"])
+def test_judgments_of_trec_are_told_from_questions(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "qrels.txt"
+    path.write_text(f"{line}\n")
+    with pytest.raises(QuestionFileError, match="looks like TREC judgments, not questions: add --run FILE"):
+        read_questions(path)

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from rag.errors import InputError
@@ -41,3 +43,15 @@ def test_what_has_no_query_in_common_is_refused() -> None:
         score_run(RUN, {"q4": {}})
     with pytest.raises(InputError, match="no measure 'MAP'"):
         score_run(RUN, QRELS, ["MAP"])
+
+
+def test_a_run_is_kept_and_compared_with_one_kept(tmp_path: Path) -> None:
+    qrels = {f"q{n}": {"a": 1} for n in range(12)}
+    good, bad = ({query: {name: 1.0} for query in qrels} for name in "ab")
+    score_run(good, qrels, ["RR@10"], out=tmp_path / "good")
+    found = score_run(bad, qrels, ["RR@10"], baseline=tmp_path / "good").comparison
+    assert found is not None
+    assert [each.metric for each in found.worse] == ["RR@10"]
+    assert found.notes == ()
+    with pytest.raises(InputError, match="holds other things"):
+        score_run(good, qrels, ["RR@10"], out=tmp_path)
