@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from shell import as_json, rag
 
-from rag.api.sets import write_questions
+from rag.api.sets import _with_chunks, write_questions
 from rag.errors import InputError
-from rag.eval.questions import read_questions
+from rag.eval.questions import Place, Question, read_questions
 from rag.pipeline import Engine
-from rag.types import Principal
+from rag.types import Principal, Span
 
 
 def test_questions_are_written_with_exact_places(engine: Engine, index: Path, tmp_path: Path) -> None:
@@ -53,6 +53,15 @@ def test_all_passages_that_hold_the_place_are_named(encoder, tmp_path: Path) -> 
         wanted = {name for name, c in chunks.items() if c.start <= span.start and span.end <= c.end}
         assert wanted and wanted <= set(question.reference_context_ids)
         assert all(chunks[name].span.overlaps(span) for name in question.reference_context_ids)
+
+
+def test_chunks_that_hold_enough_are_named_whatever_a_search_brings() -> None:
+    place = Place("a.txt", span=Span(100, 200))
+    chunks = {
+        f"d:{start}-{end}": Span(start, end) for start, end in ((0, 110), (0, 160), (90, 210), (199, 400))
+    }
+    named = _with_chunks(Question("1", "q", documents=(place,)), {"a.txt": "d"}, lambda _: chunks)
+    assert named.reference_context_ids == ("d:90-210", "d:0-160")
 
 
 def test_only_what_the_reader_may_read_is_asked(docs: Path, encoder, tmp_path: Path) -> None:

@@ -89,9 +89,10 @@ def test_what_pandas_writes_for_nothing_is_empty(tmp_path: Path) -> None:
 
 
 def test_delimiters_in_quoted_names_are_not_counted(tmp_path: Path) -> None:
-    text = '\nuser_input,reference,"note; a; b ""c; d"";"\nq,r,n\n'
-    (question,) = read_questions(write(tmp_path, text))
-    assert (question.user_input, question.reference) == ("q", "r")
+    for blank in ("", "\n"):
+        text = blank + 'user_input,reference,"note; a; b ""c; d"";"\nq,r,n\n'
+        (question,) = read_questions(write(tmp_path, text))
+        assert (question.user_input, question.reference) == ("q", "r")
 
 
 @pytest.mark.parametrize(
