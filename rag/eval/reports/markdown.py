@@ -115,7 +115,8 @@ def _against(evaluation: Evaluation) -> Iterator[str]:
         yield _table(head, rows, left=(0, 1, 8))
     worse = got_worse(evaluation)
     if worse:
-        lines = [f"<details><summary>{len(worse)} questions got worse</summary>", ""]
+        shown = f", the worst {MOST_WORST} below" if len(worse) > MOST_WORST else ""
+        lines = [f"<details><summary>{len(worse)} questions got worse{shown}</summary>", ""]
         for row, metric, before, now in worse[:MOST_WORST]:
             then = comparison.earlier[row.question.id].response or "No answer."
             lines += [

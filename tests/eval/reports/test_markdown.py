@@ -96,5 +96,12 @@ def test_the_facts_of_the_page_are_there():
     assert "nan" not in report.lower().replace("|", " ").split()
 
 
+def test_it_is_said_that_not_all_that_got_worse_is_shown():
+    assert "3 questions got worse</summary>" in markdown_report(evaluation(str))
+    assert "20 questions got worse, the worst 15 below</summary>" in markdown_report(
+        evaluation(str, questions=20)
+    )
+
+
 def test_equal_evaluations_make_equal_reports():
     assert markdown_report(evaluation(str)) == markdown_report(evaluation(str))
