@@ -1,5 +1,8 @@
 import json
 import math
+import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -232,3 +235,9 @@ def test_all_answer_metrics_are_measured_one_at_a_time_too() -> None:
     whole = evaluate(Shelf(), QUESTIONS, metrics=unjudged).summary
     for name in unjudged:
         assert evaluate(Shelf(), QUESTIONS, metrics=[name]).summary == {name: whole[name]}
+
+
+def test_the_documented_system_runs(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    (block,) = [each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "class Shelf" in each]
+    subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=tmp_path, check=True)
