@@ -122,7 +122,7 @@ def _failed(screen: Screen, found: Evaluation, most: int) -> None:
 def _verdict(found: Evaluation) -> str:
     """What the evaluation comes to, in a line; `""` where only means or ranks were held against anything."""
     comparison = found.comparison
-    if found.problems:
+    if found.problems and not (comparison and comparison.worse):
         return "Not to be relied on: see the notes."
     if comparison is None or not comparison.differences:
         return ""
@@ -135,4 +135,4 @@ def _verdict(found: Evaluation) -> str:
         return f"{told}."
     least, most = f"{min(seen):.3f}", f"{max(seen):.3f}"
     reach = least if least == most else f"{least} to {most}, by metric,"
-    return f"{told}; a loss below {reach} could not be seen."
+    return f"{told}; a loss below {reach} would often be missed."
