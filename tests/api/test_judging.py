@@ -126,7 +126,7 @@ def test_an_evaluation_is_judged_by_a_server_once_and_its_key_is_nowhere(
         assert len(served.sent) == sent
         text = rag(*words).output
         served.replies = lambda body, number: said(f"I say nothing of {KEY}.")
-        lost = as_json(*words, "--no-resume")
+        lost = as_json(*words, "--no-resume", exit_code=1)
     assert found["setup"]["judge"].startswith("small at http://127.0.0.1:")
     assert found["metrics"]["faithfulness"]["mean"] == 1.0
     assert lost["metrics"]["faithfulness"]["mean"] == 0.0
