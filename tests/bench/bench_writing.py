@@ -25,7 +25,7 @@ from rag.eval.retrieval import measure_retriever
 from rag.pipeline import Engine
 from rag.types import Document
 
-XQUAD = Path(os.environ.get("RAG_DATA", "../shared/data")) / "retrieval" / "xquad" / "en"
+XQUAD = Path(os.environ["RAG_DATA"]) / "retrieval" / "xquad" / "en"
 
 
 def passages() -> list[Document]:
