@@ -95,14 +95,22 @@ def openvino(model: bytes, *, threads: int | None = None, precision: str | None 
         settings["INFERENCE_PRECISION_HINT"] = precision
     core = ov.Core()
     compiled = core.compile_model(core.read_model(model=model), "CPU", settings)
-    local = threading.local()
+    local, beginning = threading.local(), threading.Lock()
 
-    def run(ids: Ids, mask: Ids) -> Vectors:
-        if not hasattr(local, "request"):
-            local.request = compiled.create_infer_request()
+    def infer(ids: Ids, mask: Ids) -> Vectors:
         local.request.infer({"input_ids": ids, "attention_mask": mask}, share_inputs=True)
         return np.array(local.request.get_output_tensor(0).data)
 
+    def run(ids: Ids, mask: Ids) -> Vectors:
+        if hasattr(local, "request"):
+            return infer(ids, mask)
+        # OpenVINO hangs for ever where several threads are at their first inference at once
+        with beginning:
+            local.request = compiled.create_infer_request()
+            return infer(ids, mask)
+
+    one = np.ones((1, 1), dtype=np.int64)
+    run(one, one)
     return run
 
 
